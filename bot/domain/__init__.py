@@ -1,0 +1,1 @@
+"""What Matinee is about, free of Discord, providers and storage."""

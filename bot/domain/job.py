@@ -1,0 +1,218 @@
+"""The durable life of a request: its states, its legal moves and what is known in each (RELIABILITY, section 2)."""
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any, Self
+
+from bot.domain.errors import Evidence, IllegalTransition
+from bot.domain.generation import GenerationRequest
+
+
+class JobState(StrEnum):
+    RECEIVED = "received"
+    QUEUED = "queued"
+    SUBMITTING = "submitting"
+    SUBMITTED = "submitted"
+    RESULT = "result"
+    POSTING = "posting"
+    DONE = "done"
+    ABANDONED = "abandoned"
+    REFUSED = "refused"
+    AMBIGUOUS = "ambiguous"
+    LOST_RESULT = "lost_result"
+    UNDELIVERABLE = "undeliverable"
+    CANCELLED = "cancelled"
+
+    @property
+    def terminal(self) -> bool:
+        return not MOVES[self] or self is JobState.AMBIGUOUS
+
+    @property
+    def active(self) -> bool:
+        """Holds a place at its provider: from the submission until the result is fetched."""
+        return self in (JobState.SUBMITTING, JobState.SUBMITTED)
+
+    @property
+    def failed(self) -> bool:
+        """An end that the member is told with a short reply."""
+        return self in FAILURES
+
+
+_S = JobState
+MOVES: dict[JobState, frozenset[JobState]] = {
+    _S.RECEIVED: frozenset({_S.QUEUED, _S.ABANDONED, _S.CANCELLED}),
+    _S.QUEUED: frozenset({_S.SUBMITTING, _S.CANCELLED, _S.REFUSED}),
+    _S.SUBMITTING: frozenset(
+        {_S.QUEUED, _S.SUBMITTED, _S.RESULT, _S.REFUSED, _S.AMBIGUOUS, _S.LOST_RESULT, _S.CANCELLED}
+    ),
+    _S.SUBMITTED: frozenset({_S.RESULT, _S.REFUSED, _S.LOST_RESULT, _S.CANCELLED}),
+    _S.RESULT: frozenset({_S.POSTING, _S.CANCELLED, _S.UNDELIVERABLE, _S.LOST_RESULT}),
+    _S.POSTING: frozenset({_S.DONE, _S.UNDELIVERABLE, _S.LOST_RESULT}),
+    _S.DONE: frozenset(),
+    _S.ABANDONED: frozenset(),
+    _S.REFUSED: frozenset(),
+    # A late answer wins: a paid result that arrives after all is not thrown away (R10).
+    _S.AMBIGUOUS: frozenset({_S.RESULT}),
+    _S.LOST_RESULT: frozenset(),
+    _S.UNDELIVERABLE: frozenset(),
+    _S.CANCELLED: frozenset(),
+}
+FAILURES = frozenset({_S.ABANDONED, _S.REFUSED, _S.AMBIGUOUS, _S.LOST_RESULT, _S.UNDELIVERABLE})
+
+
+class Cause(StrEnum):
+    """Why a job ended otherwise than with a film in its channel."""
+
+    NOT_CONFIRMED = "not_confirmed"
+    UNREACHABLE = "unreachable"
+    BUSY = "busy"
+    REJECTED = "rejected"
+    UNAUTHORIZED = "unauthorized"
+    MODEL_GONE = "model_gone"
+    NO_ANSWER = "no_answer"
+    RESTARTED = "restarted"
+    UNUSABLE = "unusable"
+    FAILED = "failed"
+    STUCK = "stuck"
+    RESULT_GONE = "result_gone"
+    STORAGE_FULL = "storage_full"
+    ARTIFACT_GONE = "artifact_gone"
+    BY_MEMBER = "by_member"
+    BY_MODERATOR = "by_moderator"
+    BY_PROVIDER = "by_provider"
+    GUILD_LEFT = "guild_left"
+    NO_PERMISSION = "no_permission"
+    CHANNEL_GONE = "channel_gone"
+    TOO_LARGE = "too_large"
+    FILTERED = "filtered"
+    DISCORD_REFUSED = "discord_refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where a request came from and its film goes. `file_limit` is Discord's upload limit there, in bytes."""
+
+    guild_id: int
+    channel_id: int
+    member_id: int
+    file_limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteHandle:
+    """A provider's own id for a queued request, and the model that it was queued at (part of every later address)."""
+
+    model: str
+    request_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class InQueue:
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class InProgress:
+    """`done` of `total` tasks, None where the provider said nothing."""
+
+    done: int | None = None
+    total: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """A status word that no document names: logged, and polled on."""
+
+    word: str
+
+
+RemoteStatus = InQueue | InProgress | Completed | Failed | Cancelled | Unknown
+
+
+class MediaKind(StrEnum):
+    FILM = "mp4"
+    JPEG = "jpg"
+    PNG = "png"
+    WEBP = "webp"
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """Checked bytes on disk. `name` is the file's name in the artifact folder; frames and seconds are None for a picture."""
+
+    name: str
+    kind: MediaKind
+    size: int
+    sha256: str
+    width: int
+    height: int
+    codec: str
+    frames: int | None = None
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One request and all that is durably known about it. `epoch` counts its moves: every move compares and sets it (R9).
+
+    Times are epoch seconds. `started_at` is the start of its last attempt, `ended_at` is set in a terminal state only.
+    `nonce` is its one name towards Discord, for life (R6). `told` is True once the member has seen how it ended.
+    """
+
+    id: str
+    interaction_id: int
+    to: Destination
+    request: GenerationRequest
+    provider: str
+    nonce: str
+    created_at: float
+    state: JobState = JobState.RECEIVED
+    epoch: int = 0
+    ack_message_id: int | None = None
+    queued_at: float | None = None
+    not_before: float = 0
+    tries: int = 0
+    first_try_at: float | None = None
+    attempt_id: int | None = None
+    started_at: float | None = None
+    remote: RemoteHandle | None = None
+    discard: bool = False
+    artifact: Artifact | None = None
+    made_at: float | None = None
+    result_message_id: int | None = None
+    cause: Cause | None = None
+    detail: str = ""
+    told: bool = False
+    ended_at: float | None = None
+    retry_of: str | None = None
+
+    def to_state(self, state: JobState, **changes: Any) -> Self:  # noqa: ANN401  # fields of this class
+        """The job after a legal move. Raises IllegalTransition for any other."""
+        if state not in MOVES[self.state]:
+            raise IllegalTransition(f"{self.state} to {state}")
+        return replace(self, state=state, epoch=self.epoch + 1, **changes)
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One submission to a provider. `evidence` is None while it is under way."""
+
+    id: int
+    job_id: str
+    started_at: float
+    evidence: Evidence | None = None

@@ -1,0 +1,84 @@
+"""How fast a guild may start jobs, how many it may hold, and whose turn it is: pure functions of rows and a time."""
+
+from collections import defaultdict, deque
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Self
+
+HOUR = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimit:
+    """A token bucket: in any window of w hours at most burst + jobs_per_hour x w starts."""
+
+    jobs_per_hour: float
+    burst: int
+
+    @property
+    def interval(self) -> float:
+        """Seconds until one start comes back."""
+        return HOUR / self.jobs_per_hour
+
+    @property
+    def memory(self) -> float:
+        """Seconds of past starts that `next_start` wants: an empty bucket is full again long before."""
+        return 24 * HOUR + self.burst * self.interval
+
+    def next_start(self, starts: Sequence[float], now: float) -> float:
+        """When the next job may start: `now`, or later. `starts` are those of the last `memory` seconds, oldest first.
+
+        What happened before is taken at its worst, an empty bucket, so the limit holds without older rows; a guild
+        that was idle for one refill within the day gets the exact answer.
+        """
+        # The bucket as one number: the time at which it would be full again (the virtual schedule of GCRA).
+        full_at = now - self.memory + self.burst * self.interval
+        for start in starts:
+            full_at = max(full_at, start) + self.interval
+        return max(now, full_at - (self.burst - 1) * self.interval)
+
+    def nth_start(self, starts: Sequence[float], now: float, n: int) -> float:
+        """When the n-th waiting job (from 0) may start if all before it start as soon as they may."""
+        virtual = list(starts)
+        for _ in range(n):
+            virtual.append(self.next_start(virtual, virtual[-1] if virtual and virtual[-1] > now else now))
+        return self.next_start(virtual, max(now, virtual[-1] if virtual else now))
+
+
+@dataclass(frozen=True, slots=True)
+class GuildLimits:
+    """What a guild may use. The operator's are the ceiling of every guild's own."""
+
+    jobs_per_hour: float
+    burst: int
+    active_per_guild: int
+    active_per_member: int
+    queued_per_member: int
+    queued_per_guild: int
+
+    @property
+    def rate(self) -> RateLimit:
+        return RateLimit(self.jobs_per_hour, self.burst)
+
+    def within(self, own: Mapping[str, float]) -> Self:
+        """These limits with a guild's own ones, none of them above."""
+        known = {f.name: f.type for f in fields(self)}
+        return replace(self, **{name: min(getattr(self, name), value) for name, value in own.items() if name in known})
+
+
+def turns(waiting: Iterable[tuple[str, int]], served: Mapping[int, int]) -> list[str]:
+    """Job ids in the order in which they will start: members take turns, who was served longest ago comes first.
+
+    `waiting` is (job id, member id), oldest first; `served` is the turn number of a member's last start.
+    """
+    queues: dict[int, deque[str]] = defaultdict(deque)
+    for job_id, member_id in waiting:
+        queues[member_id].append(job_id)
+    ring = deque(sorted(queues, key=lambda member: served.get(member, 0)))
+    order: list[str] = []
+    while ring:
+        member = ring.popleft()
+        order.append(queues[member].popleft())
+        if queues[member]:
+            ring.append(member)
+    return order

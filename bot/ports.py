@@ -1,0 +1,267 @@
+"""The sockets of the core: what jobs need from providers, storage, media, Discord and time."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from bot.domain.errors import Evidence
+from bot.domain.generation import Frame, GenerationRequest, ModelSpec
+from bot.domain.job import Artifact, Job, JobState, RemoteHandle, RemoteStatus
+from bot.domain.limits import GuildLimits
+
+
+class Clock(Protocol):
+    def now(self) -> float:
+        """Epoch seconds, for rows and for members."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds that never jump, for deadlines within this process."""
+        ...
+
+    async def sleep(self, seconds: float) -> None: ...
+
+
+class _Provider(Protocol):
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def billed(self) -> bool:
+        """False for a self-hosted provider: asking again costs nothing but time."""
+        ...
+
+    @property
+    def concurrency(self) -> int: ...
+
+    def models(self) -> Sequence[ModelSpec]:
+        """The models on offer now; cheap, from memory."""
+        ...
+
+    async def refresh(self) -> None:
+        """Ask the provider for its models, where it can tell. Raises ProviderError, and keeps the last known ones."""
+        ...
+
+    async def healthy(self) -> str:
+        """One line for the operator, costing nothing at the provider. Raises ProviderError."""
+        ...
+
+
+class DirectProvider(_Provider, Protocol):
+    """One POST held open until the bytes come back."""
+
+    async def generate(self, request: GenerationRequest, images: Sequence[Path], into: Path) -> None:
+        """Write the answer's bytes to `into`. Raises ProviderError with its evidence."""
+        ...
+
+
+class QueueProvider(_Provider, Protocol):
+    """A request is queued at the provider, asked after, and fetched; it survives our restart."""
+
+    async def submit(self, request: GenerationRequest, images: Sequence[Path]) -> RemoteHandle:
+        """Raises ProviderError with its evidence."""
+        ...
+
+    async def poll(self, handle: RemoteHandle) -> RemoteStatus:
+        """Raises Unavailable to ask again later, Unauthorized, Rejected (status 404: unknown request) or BadResponse."""
+        ...
+
+    async def fetch(self, handle: RemoteHandle, into: Path) -> None:
+        """Write the decoded film to `into`; may be repeated. Raises as `poll` does."""
+        ...
+
+    async def cancel(self, handle: RemoteHandle) -> bool:
+        """False when the provider has already started: the job runs on and is paid for. Raises as `poll` does."""
+        ...
+
+
+Provider = DirectProvider | QueueProvider
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A member's picture, made safe: a JPEG file in the inputs folder, and which of the wanted frames it was fitted to."""
+
+    name: str
+    width: int
+    height: int
+    frame: int
+
+
+class Pictures(Protocol):
+    async def prepare(self, data: Path, frames: Sequence[Frame], option: str = "image") -> Picture:
+        """Decode, orient, flatten, strip and fit a member's picture in a child process, to the frame nearest in shape.
+
+        Removes `data`. Raises BadPicture.
+        """
+        ...
+
+    def path(self, name: str) -> Path: ...
+
+    def forget(self, name: str) -> None: ...
+
+
+class Artifacts(Protocol):
+    """Results on disk (R12). Bytes are checked before they count as made."""
+
+    def part(self, job: Job) -> Path:
+        """Where an adapter writes; emptied first."""
+        ...
+
+    async def keep(self, job: Job, part: Path) -> Artifact:
+        """Check `part` (box walk, decode), remux it when it is not faststart, fsync it and give it its name.
+
+        Raises UnusableMedia when it is no film or picture, OSError when the disk refuses.
+        """
+        ...
+
+    async def fit(self, artifact: Artifact, limit: int) -> Artifact:
+        """The artifact encoded again to at most `limit` bytes, a new file. Raises UnusableMedia when it cannot be done."""
+        ...
+
+    def path(self, artifact: Artifact) -> Path: ...
+
+    def forget(self, artifact: Artifact) -> None: ...
+
+
+class UnusableMedia(Exception):
+    """The bytes are not a film or picture that plays; the message says what is wrong with them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a waiting job stands: `ahead` jobs of its guild start first; `ready_at` epoch seconds when figures exist."""
+
+    ahead: int
+    ready_at: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """`deleted`: a human removed the message before we knew that it existed; it is not posted again (R11)."""
+
+    message_id: int | None
+    deleted: bool = False
+
+
+class Delivery(Protocol):
+    """Discord, as far as jobs know it. Every call may be repeated: nothing is posted twice (R5 to R7)."""
+
+    async def deliver(self, job: Job, artifact: Artifact) -> Delivered:
+        """Post the film with the job's nonce, made smaller when Discord says so. Raises DeliveryError when it is final."""
+        ...
+
+    async def find_acknowledgement(self, job: Job) -> int | None:
+        """The queue message of a job whose acknowledgement was never confirmed, if it exists."""
+        ...
+
+    async def tell(self, job: Job) -> None:
+        """Tell the member how the job ended: edit the queue message, add one short reply for a failure."""
+        ...
+
+    def show(self, job: Job, place: Place | None = None, progress: RemoteStatus | None = None) -> None:
+        """Bring the queue message up to date soon, at most every 3 s, only when it changed. Costs nothing here."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A job that has just become SUBMITTING, or the time (epoch seconds) at which looking again may help."""
+
+    job: Job | None
+    look_again_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """The queued jobs of one guild in the order of their turns, and what the limiter needs to date them."""
+
+    job_ids: tuple[str, ...]
+    starts: tuple[float, ...]
+
+
+class JobStore(Protocol):
+    """Every method is one transaction. All raise StorageUnavailable when nothing was committed."""
+
+    async def add(self, job: Job, caps: GuildLimits) -> Job | None:
+        """Commit a RECEIVED job; None when its interaction was seen before. Raises RateLimited when a queue is full,
+        NotAllowed (ALREADY_RETRIED) when the job that it retries was retried before."""
+        ...
+
+    async def get(self, job_id: str) -> Job | None: ...
+
+    async def move(self, job: Job, to: JobState, **changes: object) -> Job:
+        """Compare and set. Raises Stale when the row is no longer as `job` says, IllegalTransition for an illegal move."""
+        ...
+
+    async def note(self, job: Job, **changes: object) -> Job:
+        """Change facts, not the state; the epoch stays. Raises Stale when the state has moved on."""
+        ...
+
+    async def claim(self, provider: str, concurrency: int, now: float) -> Claim:
+        """Move the job whose turn it is to SUBMITTING with its attempt row, within every limit (R3)."""
+        ...
+
+    async def settle(
+        self, job: Job, evidence: Evidence, to: JobState, *, status: int | None = None, **changes: object
+    ) -> Job:
+        """Close the job's attempt and move the job, as one."""
+        ...
+
+    async def unfinished(self) -> Sequence[Job]:
+        """Jobs in no terminal state, and ended ones whose member was not told yet, oldest first."""
+        ...
+
+    async def queued(self, guild_id: int) -> Sequence[Job]: ...
+
+    async def waiting(self, guild_id: int, now: float) -> Waiting: ...
+
+    async def of_member(self, guild_id: int, member_id: int, *, live: bool, limit: int) -> Sequence[Job]: ...
+
+    async def recent(
+        self, guild_id: int, *, member_id: int | None = None, state: JobState | None = None, limit: int = 25
+    ) -> Sequence[Job]: ...
+
+    async def usual_seconds(self, model: str, size: int | None) -> float | None:
+        """Median seconds from start to result of the last 50; None before there are any."""
+        ...
+
+    async def expired(self, before: float) -> Sequence[Job]:
+        """Ended jobs with files that are older than `before`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    member_id: int
+    reason: str
+    until: float | None
+    by: int
+
+
+@dataclass(frozen=True, slots=True)
+class GuildPolicy:
+    """A guild's own rules. `own_limits` holds only what the guild has set; `pause` is the reason, None when running."""
+
+    guild_id: int
+    own_limits: Mapping[str, float]
+    denied: frozenset[str]
+    defaults: Mapping[str, str]
+    channels: frozenset[int]
+    blocks: Mapping[int, Block]
+    pause: str | None
+
+
+class PolicyStore(Protocol):
+    async def policy(self, guild_id: int) -> GuildPolicy: ...
+
+    async def change(
+        self, guild_id: int, by: int, verb: str, now: float, alter: Callable[[GuildPolicy], GuildPolicy]
+    ) -> GuildPolicy:
+        """Apply `alter` and write the audit row (who, what, when, before, after) in one transaction."""
+        ...
+
+    async def record(self, guild_id: int, by: int, verb: str, now: float, before: str, after: str) -> None:
+        """An audit row for an act that changes no policy."""
+        ...
