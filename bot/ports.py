@@ -64,7 +64,7 @@ class QueueProvider(_Provider, Protocol):
         ...
 
     async def poll(self, handle: RemoteHandle) -> RemoteStatus:
-        """Raises Unavailable to ask again later, Unauthorized, Rejected (status 404: unknown request) or BadResponse."""
+        """Raises Unavailable (ask again later), Unauthorized, Rejected (404: no such request) or BadResponse."""
         ...
 
     async def fetch(self, handle: RemoteHandle, into: Path) -> None:
@@ -81,7 +81,7 @@ Provider = DirectProvider | QueueProvider
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A member's picture, made safe: a JPEG file in the inputs folder, and which of the wanted frames it was fitted to."""
+    """A member's picture, made safe: a JPEG in the inputs folder, fitted to the wanted frame number `frame`."""
 
     name: str
     width: int
@@ -117,7 +117,7 @@ class Artifacts(Protocol):
         ...
 
     async def fit(self, artifact: Artifact, limit: int) -> Artifact:
-        """The artifact encoded again to at most `limit` bytes, a new file. Raises UnusableMedia when it cannot be done."""
+        """The artifact encoded again to at most `limit` bytes, a new file. Raises UnusableMedia when that fails."""
         ...
 
     def path(self, artifact: Artifact) -> Path: ...
@@ -131,7 +131,7 @@ class UnusableMedia(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a waiting job stands: `ahead` jobs of its guild start first; `ready_at` epoch seconds when figures exist."""
+    """Where a waiting job stands: `ahead` jobs of its guild start first; `ready_at` (epoch) once figures exist."""
 
     ahead: int
     ready_at: float | None
@@ -149,7 +149,7 @@ class Delivery(Protocol):
     """Discord, as far as jobs know it. Every call may be repeated: nothing is posted twice (R5 to R7)."""
 
     async def deliver(self, job: Job, artifact: Artifact) -> Delivered:
-        """Post the film with the job's nonce, made smaller when Discord says so. Raises DeliveryError when it is final."""
+        """Post the film with the job's nonce, made smaller when Discord says so. Raises DeliveryError if final."""
         ...
 
     async def find_acknowledgement(self, job: Job) -> int | None:
@@ -192,7 +192,7 @@ class JobStore(Protocol):
     async def get(self, job_id: str) -> Job | None: ...
 
     async def move(self, job: Job, to: JobState, **changes: object) -> Job:
-        """Compare and set. Raises Stale when the row is no longer as `job` says, IllegalTransition for an illegal move."""
+        """Compare and set. Raises Stale when the row is no longer as `job` says, or IllegalTransition."""
         ...
 
     async def note(self, job: Job, **changes: object) -> Job:

@@ -2,7 +2,7 @@
 
 MatineeError
 ├── UserError                tell the member, privately; nothing was stored or spent
-│   ├── InvalidRequest       an option is wrong: PromptLength, NotOffered, OutOfBounds, NoSuchSize, NoSuchModel, BadPicture
+│   ├── InvalidRequest       an option is wrong: which one, and what is allowed
 │   ├── RateLimited          the queue is full: `retry_at` says when there is room again
 │   └── NotAllowed           a rule of the guild, of the job or of Discord says no: `rule`
 ├── ProviderError            `evidence` says whether money may be gone
@@ -119,7 +119,7 @@ class Rule(StrEnum):
 
 
 class NotAllowed(UserError):
-    """`detail` is the rule's own: a reason, channel ids, a permission's name; `until` epoch seconds when it ends by itself."""
+    """`detail` is the rule's own: a reason, channel ids, a permission's name; `until` (epoch) is its end."""
 
     def __init__(self, rule: Rule, detail: str = "", until: float | None = None) -> None:
         super().__init__(rule.value)

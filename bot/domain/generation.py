@@ -29,7 +29,7 @@ class Quality(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """A numeric option: the provider's name for it and its bounds, both included unless `above` excludes the low one."""
+    """A numeric option: the provider's name for it and its bounds, both included unless `above` excludes `low`."""
 
     field: str
     low: float

@@ -153,7 +153,7 @@ class MediaKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """Checked bytes on disk. `name` is the file's name in the artifact folder; frames and seconds are None for a picture."""
+    """Checked bytes on disk. `name` is its file in the artifact folder; a picture has no frames and seconds."""
 
     name: str
     kind: MediaKind
@@ -168,7 +168,7 @@ class Artifact:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One request and all that is durably known about it. `epoch` counts its moves: every move compares and sets it (R9).
+    """One request and all that is durably known about it. `epoch` counts its moves; every move compares it (R9).
 
     Times are epoch seconds. `started_at` is the start of its last attempt, `ended_at` is set in a terminal state only.
     `nonce` is its one name towards Discord, for life (R6). `told` is True once the member has seen how it ended.
