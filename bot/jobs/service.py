@@ -1,0 +1,259 @@
+"""What members and moderators can do with jobs. Validate, commit, and only then say so."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+from bot.domain.errors import BadPicture, InvalidRequest, NotAllowed, PictureProblem, Rule, Stale
+from bot.domain.generation import Asked, Frame, GenerationRequest, ModelSpec, candidates, plan
+from bot.domain.job import Cause, Destination, Job, JobState
+from bot.jobs.catalog import Catalog
+from bot.jobs.live import LiveJobs
+from bot.jobs.places import Places
+from bot.jobs.policy import Policies
+from bot.ports import Clock, JobStore, Picture, Pictures, Place
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A picture that Discord holds for us: from the interaction's resolved attachments only."""
+
+    option: str
+    url: str
+    size: int
+
+
+class Uploads(Protocol):
+    async def fetch(self, upload: Upload) -> Path:
+        """The bytes in a file that the caller removes. Raises BadPicture."""
+        ...
+
+
+class Identity(Protocol):
+    """Fresh names; the only source of randomness."""
+
+    def job_id(self) -> str: ...
+    def nonce(self) -> str: ...
+    def seed(self) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A request that would be accepted: checked against model, policy and pictures, not yet stored."""
+
+    request: GenerationRequest
+    provider: str
+    to: Destination
+
+
+@dataclass(frozen=True, slots=True)
+class By:
+    """Who acts, with the permissions that Discord reported with this very interaction."""
+
+    guild_id: int
+    member_id: int
+    moderator: bool
+
+
+class Jobs:
+    def __init__(
+        self,
+        *,
+        catalog: Catalog,
+        store: JobStore,
+        policies: Policies,
+        places: Places,
+        live: LiveJobs,
+        pictures: Pictures,
+        uploads: Uploads,
+        identity: Identity,
+        clock: Clock,
+        cancel_running: Callable[[Job], Awaitable[Job]],
+        wake: Callable[[], None],
+    ) -> None:
+        self._catalog, self._store, self._policies, self._places = catalog, store, policies, places
+        self._live, self._pictures, self._uploads = live, pictures, uploads
+        self._identity, self._clock = identity, clock
+        self._cancel_running, self._wake = cancel_running, wake
+        self._closed = False
+
+    def close(self) -> None:
+        """From now on every request is refused: the process is about to stop."""
+        self._closed = True
+
+    async def draft(
+        self, asked: Asked, to: Destination, uploads: Sequence[Upload] = (), parent_id: int | None = None
+    ) -> Draft:
+        """Check everything and make the pictures safe; nothing is stored or spent. Raises UserError."""
+        if self._closed:
+            raise NotAllowed(Rule.CLOSING)
+        policy = await self._policies.check_member(to.guild_id, to.channel_id, parent_id, to.member_id)
+        spec = (
+            self._catalog.find(asked.capability, asked.model)
+            if asked.model
+            else self._catalog.default(asked.capability, policy.defaults.get(asked.capability.value), policy.denied)
+        )
+        if spec.id in policy.denied:
+            raise NotAllowed(Rule.MODEL_DENIED, spec.id)
+        try:
+            plan(spec, asked, seed=0)
+        except InvalidRequest as error:
+            error.able = self._catalog.able(asked, policy.denied, spec.id)
+            raise
+        sizes = candidates(spec, asked)
+        pictures = await self._prepare(spec, sizes, uploads)
+        chosen = sizes[pictures[0].frame] if pictures and sizes else None
+        request = plan(spec, asked, self._identity.seed(), chosen, tuple(picture.name for picture in pictures))
+        return Draft(request, spec.provider, to)
+
+    async def _prepare(self, spec: ModelSpec, sizes: Sequence[int], uploads: Sequence[Upload]) -> list[Picture]:
+        frames = [spec.sizes[index].frame for index in sizes] or [Frame()]
+        pictures: list[Picture] = []
+        try:
+            for upload in uploads:
+                data = await self._uploads.fetch(upload)
+                pictures.append(await self._pictures.prepare(data, frames, upload.option))
+                # A last frame has to be of the first one's shape.
+                frames = [Frame(pictures[0].width, pictures[0].height)]
+        except BadPicture:
+            for picture in pictures:
+                self._pictures.forget(picture.name)
+            raise
+        return pictures
+
+    def discard(self, draft: Draft) -> None:
+        """Remove what a draft left on disk when it does not become a job."""
+        for name in draft.request.images:
+            self._pictures.forget(name)
+
+    async def accept(self, draft: Draft, interaction_id: int, retry_of: str | None = None) -> Job | None:
+        """Commit the job before anyone is told of it (R1). None for an interaction that was seen before.
+
+        Raises RateLimited when a queue is full, NotAllowed, StorageUnavailable; the draft's files are gone then.
+        """
+        job = Job(
+            id=self._identity.job_id(),
+            interaction_id=interaction_id,
+            to=draft.to,
+            request=draft.request,
+            provider=draft.provider,
+            nonce=self._identity.nonce(),
+            created_at=self._clock.now(),
+            retry_of=retry_of,
+        )
+        added: Job | None = None
+        try:
+            if self._closed:
+                raise NotAllowed(Rule.CLOSING)
+            added = await self._store.add(job, await self._policies.limits(draft.to.guild_id))
+        finally:
+            if added is None and retry_of is None:
+                self.discard(draft)
+        return added
+
+    async def acknowledged(self, job: Job, message_id: int) -> None:
+        """The member has seen that the job is queued; from here on it may start (R2)."""
+        try:
+            await self._store.move(job, JobState.QUEUED, ack_message_id=message_id, queued_at=self._clock.now())
+        except Stale:
+            return
+        self._wake()
+
+    async def abandon(self, job: Job) -> None:
+        """The member saw the command fail, so nothing will be spent on it."""
+        await self._store.move(job, JobState.ABANDONED, cause=Cause.NOT_CONFIRMED, ended_at=self._clock.now())
+        self._wake()
+
+    async def place(self, job: Job) -> Place:
+        return await self._places.of(job)
+
+    async def find(self, job_id: str, by: By) -> Job:
+        """The job, for its requester or a moderator of its guild. Raises NotAllowed."""
+        job = await self._store.get(job_id)
+        if job is None or job.to.guild_id != by.guild_id:
+            raise NotAllowed(Rule.NO_SUCH_JOB)
+        if not by.moderator and job.to.member_id != by.member_id:
+            raise NotAllowed(Rule.NOT_YOURS)
+        return job
+
+    async def cancel(self, job_id: str, by: By) -> Job:
+        """Cancel what has not started; of what has, ask the provider, where it can be asked. Returns the job as it is.
+
+        The caller sees from the state what happened: CANCELLED, or still running: then `throw_away` is what is left.
+        Raises NotAllowed.
+        """
+        job = await self.find(job_id, by)
+        for _ in range(3):
+            try:
+                return await self._cancel(job, by)
+            except Stale:
+                job = await self.find(job_id, by)
+        return job
+
+    async def _cancel(self, job: Job, by: By) -> Job:
+        if job.state in (JobState.RECEIVED, JobState.QUEUED):
+            cause = Cause.BY_MEMBER if by.member_id == job.to.member_id else Cause.BY_MODERATOR
+            cancelled = await self._store.move(job, JobState.CANCELLED, cause=cause, ended_at=self._clock.now())
+            await self._record_cancel(job, by, "cancelled")
+            self._wake()
+            return cancelled
+        if job.state.active:
+            after = await self._cancel_running(job)
+            if after.state is JobState.CANCELLED:
+                await self._record_cancel(job, by, "cancelled")
+            return after
+        raise NotAllowed(Rule.TOO_LATE, job.id)
+
+    async def throw_away(self, job_id: str, by: By) -> Job:
+        """The running job is paid for whatever happens; its result will not be posted. Raises NotAllowed."""
+        job = await self.find(job_id, by)
+        if not job.state.active:
+            raise NotAllowed(Rule.TOO_LATE, job.id)
+        try:
+            marked = await self._store.note(job, discard=True)
+        except Stale:
+            raise NotAllowed(Rule.TOO_LATE, job.id) from None
+        await self._record_cancel(job, by, "result thrown away")
+        return marked
+
+    async def _record_cancel(self, job: Job, by: By, after: str) -> None:
+        if by.member_id != job.to.member_id:
+            await self._policies.record(by.guild_id, by.member_id, "cancel", f"{job.id} {job.state}", after)
+
+    async def draft_retry(self, job_id: str, by: By, file_limit: int, parent_id: int | None = None) -> Draft:
+        """The same request again, seed and pictures included. Raises UserError."""
+        job = await self.find(job_id, by)
+        if by.member_id != job.to.member_id:
+            raise NotAllowed(Rule.NOT_YOURS)
+        if job.state not in (JobState.AMBIGUOUS, JobState.LOST_RESULT, JobState.REFUSED, JobState.ABANDONED):
+            raise NotAllowed(Rule.TOO_LATE, job.id)
+        if self._closed:
+            raise NotAllowed(Rule.CLOSING)
+        policy = await self._policies.check_member(by.guild_id, job.to.channel_id, parent_id, by.member_id)
+        if job.request.model in policy.denied:
+            raise NotAllowed(Rule.MODEL_DENIED, job.request.model)
+        self._catalog.find(job.request.capability, job.request.model)
+        if not all(self._pictures.path(name).exists() for name in job.request.images):
+            raise BadPicture(PictureProblem.UNREACHABLE)
+        return Draft(job.request, job.provider, replace(job.to, file_limit=file_limit))
+
+    def completions(self, by: By, typed: str, *, whole_guild: bool = False) -> list[Job]:
+        """Jobs that can still be cancelled and match what was typed, from memory, newest first, at most 25."""
+        jobs = self._live.of_guild(by.guild_id) if whole_guild else self._live.of_member(by.guild_id, by.member_id)
+        wanted = typed.strip().lower()
+        open_jobs = [job for job in jobs if job.state in (JobState.RECEIVED, JobState.QUEUED) or job.state.active]
+        matching = [job for job in open_jobs if wanted in job.id or wanted in job.request.prompt.lower()]
+        return sorted(matching, key=lambda job: -job.created_at)[:25]
+
+    async def overview(self, by: By) -> tuple[list[Job], list[Job]]:
+        """The guild's unfinished jobs in the order in which they start, and the member's own latest ten."""
+        waiting = await self._store.waiting(by.guild_id, self._clock.now())
+        jobs = {job.id: job for job in self._live.of_guild(by.guild_id)}
+        running = [job for job in jobs.values() if job.id not in waiting.job_ids and job.state is not JobState.RECEIVED]
+        ordered = running + [jobs[job_id] for job_id in waiting.job_ids if job_id in jobs]
+        mine = await self._store.of_member(by.guild_id, by.member_id, live=False, limit=10)
+        return ordered, list(mine)
+
+    async def recent(self, by: By, member_id: int | None, state: JobState | None) -> Sequence[Job]:
+        return await self._store.recent(by.guild_id, member_id=member_id, state=state)
