@@ -69,7 +69,7 @@ class Jobs:
         uploads: Uploads,
         identity: Identity,
         clock: Clock,
-        cancel_running: Callable[[Job], Awaitable[Job]],
+        cancel_running: Callable[[Job, Cause], Awaitable[Job]],
         wake: Callable[[], None],
     ) -> None:
         self._catalog, self._store, self._policies, self._places = catalog, store, policies, places
@@ -192,14 +192,14 @@ class Jobs:
         return job
 
     async def _cancel(self, job: Job, by: By) -> Job:
+        cause = Cause.BY_MEMBER if by.member_id == job.to.member_id else Cause.BY_MODERATOR
         if job.state in (JobState.RECEIVED, JobState.QUEUED):
-            cause = Cause.BY_MEMBER if by.member_id == job.to.member_id else Cause.BY_MODERATOR
             cancelled = await self._store.move(job, JobState.CANCELLED, cause=cause, ended_at=self._clock.now())
             await self._record_cancel(job, by, "cancelled")
             self._wake()
             return cancelled
         if job.state.active:
-            after = await self._cancel_running(job)
+            after = await self._cancel_running(job, cause)
             if after.state is JobState.CANCELLED:
                 await self._record_cancel(job, by, "cancelled")
             return after
