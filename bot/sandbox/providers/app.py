@@ -20,7 +20,7 @@ _PATIENCE = 0.2
 class SandboxProviders:
     """The three providers on one port, from `start` to `stop`; an async context manager does both.
 
-    Construct it inside a running event loop's task. The URLs exist once it has started.
+    It may be started again, on the same port if need be: a provider that was down. The URLs exist once it has started.
     """
 
     def __init__(self, options: SandboxProviderOptions | None = None) -> None:
@@ -32,6 +32,7 @@ class SandboxProviders:
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> None:
         """Port 0 takes a free one. Raises OSError when the port is taken."""
+        self._floor.closing.clear()
         app = web.Application(client_max_size=self.options.max_body, middlewares=[self._floor.account])
         for provider in self._providers:
             app.add_routes(provider.routes())
@@ -43,7 +44,7 @@ class SandboxProviders:
         self._origin = f"http://{address[0]}:{address[1]}"
 
     async def stop(self) -> None:
-        """Ends every connection and every generation under way; the account stays readable."""
+        """Ends every connection, and every generation under way as failed; the account stays readable."""
         self._floor.closing.set()
         for provider in self._providers:
             await provider.close()

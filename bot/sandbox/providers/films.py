@@ -11,10 +11,11 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
-from PIL import Image, ImageChops, ImageDraw, ImageFont, ImageOps
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-# A picture is drawn this large and scaled by the encoder's own scaler, several times cheaper than drawing in full.
-_CANVAS = 640
+# A frame is drawn this large and scaled by the encoder's own scaler, several times cheaper than drawing in full.
+_FRAME_CANVAS = 640
+_PICTURE_CANVAS = 2048
 _MOVES_PER_SECOND = 12
 _MOST_MOVES = 160
 
@@ -52,14 +53,14 @@ def render(order: Order) -> bytes:
 
 
 def _picture(order: PictureOrder) -> bytes:
-    scene = _scene(order, order.first, None)
+    scene = _scene(order, _PICTURE_CANVAS, order.first, None)
     out = io.BytesIO()
     scene(0.3).resize((order.width, order.height), Image.Resampling.BICUBIC).save(out, "JPEG", quality=88)
     return out.getvalue()
 
 
 def _film(order: FilmOrder) -> bytes:
-    scene = _scene(order, order.first, order.last)
+    scene = _scene(order, _FRAME_CANVAS, order.first, order.last)
     # Several frames share one drawing: the picture moves about twelve times a second.
     share = max(1, round(order.fps / _MOVES_PER_SECOND), math.ceil(order.frames / _MOST_MOVES))
     with tempfile.TemporaryDirectory() as folder:
@@ -79,13 +80,13 @@ def _film(order: FilmOrder) -> bytes:
         return path.read_bytes()
 
 
-def _scene(order: Order, first: bytes | None, last: bytes | None) -> Scene:
+def _scene(order: Order, canvas: int, first: bytes | None, last: bytes | None) -> Scene:
     """A function from the time, 0 to 1, to a small picture."""
-    scale = min(1.0, _CANVAS / max(order.width, order.height))
+    scale = min(1.0, canvas / max(order.width, order.height))
     size = (max(16, round(order.width * scale)), max(16, round(order.height * scale)))
     caption = _caption(order.prompt, size)
     start = first or last
-    move = _abstract(order, size) if start is None else _animated(start, last, size)
+    move = _landscape(order, size) if start is None else _animated(start, last, size)
 
     def drawn(time: float) -> Image.Image:
         picture = move(time)
@@ -95,31 +96,36 @@ def _scene(order: Order, first: bytes | None, last: bytes | None) -> Scene:
     return drawn
 
 
-def _abstract(order: Order, size: tuple[int, int]) -> Scene:
+def _landscape(order: Order, size: tuple[int, int]) -> Scene:
+    """A sun that crosses the sky over rolling hills, in colours that the prompt and the seed decide."""
     width, height = size
     digest = hashlib.sha256(f"{order.seed}:{order.prompt}".encode("utf-8", "replace")).digest()
-    dark, light, ball = (f"hsl({digest[i] * 360 // 256},60%,{percent}%)" for i, percent in ((0, 18), (1, 62), (2, 80)))
-    slope = Image.linear_gradient("L").resize((width, height))
-    # Mirrored, so that it can roll round without a seam.
-    slope = (
-        ImageChops.lighter(ImageOps.flip(slope), slope)
-        if digest[3] % 2
-        else ImageChops.difference(slope, ImageOps.flip(slope))
-    )
-    sky = ImageOps.colorize(slope, dark, light)
-    radius = min(width, height) * (2 + digest[4] % 3) // 20
+    hue, warm = digest[0] * 360 // 256, digest[1] * 360 // 256
+    slope = Image.linear_gradient("L").resize(size)
+    sky = ImageOps.colorize(slope, f"hsl({hue},55%,22%)", f"hsl({warm},70%,72%)")
+    hills = [(f"hsl({hue},45%,{34 - 11 * each}%)", 0.52 + 0.12 * each, each) for each in range(3)]
+    radius = min(size) * (3 + digest[2] % 3) / 40
 
     def moved(time: float) -> Image.Image:
-        picture = ImageChops.offset(sky, 0, round(height * time))
+        picture = sky.copy()
         pen = ImageDraw.Draw(picture)
-        for each in range(3):
-            angle = 2 * math.pi * (time * (1 + each) + digest[5 + each] / 256)
-            x = width / 2 + math.cos(angle) * width * 0.35
-            y = height / 2 + math.sin(angle) * height * 0.3
-            pen.ellipse((x - radius, y - radius, x + radius, y + radius), fill=ball)
+        x, y = width * (0.1 + 0.8 * time), height * (0.5 - 0.35 * math.sin(math.pi * time))
+        pen.ellipse((x - radius, y - radius, x + radius, y + radius), fill=f"hsl({warm},90%,88%)")
+        for colour, top, each in hills:
+            phase = digest[3 + each] / 40 + time * (1 + each) * 1.5
+            pen.polygon(_ridge(size, top, phase, waves=1.2 + 0.7 * each), fill=colour)
         return picture
 
     return moved
+
+
+def _ridge(size: tuple[int, int], top: float, phase: float, waves: float) -> list[tuple[float, float]]:
+    width, height = size
+    ridge: list[tuple[float, float]] = []
+    for step in range(65):
+        angle = 2 * math.pi * waves * step / 64 + phase
+        ridge.append((width * step / 64, height * (top + 0.06 * math.sin(angle) + 0.03 * math.sin(2.3 * angle))))
+    return [(0, height), *ridge, (width, height)]
 
 
 def _animated(first: bytes, last: bytes | None, size: tuple[int, int]) -> Scene:

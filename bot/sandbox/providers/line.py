@@ -17,7 +17,7 @@ class Line:
         self._studio = studio
         self._workers = workers
         self._waiting: list[tuple[Generation, Order, float]] = []
-        self._running: set[asyncio.Task[None]] = set()
+        self._running: dict[asyncio.Task[None], Generation] = {}
 
     def join(self, generation: Generation, order: Order, seconds: float) -> None:
         """`seconds` is how long the provider takes once started, at speed 1."""
@@ -41,8 +41,11 @@ class Line:
         generation.end(state, self._clock.now(), reason)
 
     async def close(self) -> None:
-        self._waiting.clear()
-        running = list(self._running)
+        """What waits or is under way fails."""
+        running = dict(self._running)
+        for generation in [entry[0] for entry in self._waiting] + list(running.values()):
+            if not generation.finished.is_set():
+                self.end(generation, GenerationState.FAILED, "the provider went down")
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
@@ -52,11 +55,11 @@ class Line:
             generation, order, seconds = self._waiting.pop(0)
             generation.start(self._clock.now())
             task = asyncio.create_task(self._run(generation, order, seconds))
-            self._running.add(task)
+            self._running[task] = generation
             task.add_done_callback(self._after)
 
     def _after(self, task: asyncio.Task[None]) -> None:
-        self._running.discard(task)
+        self._running.pop(task, None)
         self._start_next()
 
     async def _run(self, generation: Generation, order: Order, seconds: float) -> None:
