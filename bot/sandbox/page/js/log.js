@@ -13,6 +13,7 @@ export class Log {
   constructor(element, jump, store, makeContext, emptyState) {
     Object.assign(this, { element, jump, store, makeContext, emptyState });
     this.atEnd = true;
+    this.lastTop = 0;
     element.addEventListener("scroll", () => this.#scrolled(), { passive: true });
     jump.addEventListener("click", () => this.toEnd());
     new ResizeObserver(() => this.atEnd && this.toEnd()).observe(element);
@@ -115,7 +116,10 @@ export class Log {
 
   #scrolled() {
     const { scrollHeight, scrollTop, clientHeight } = this.element;
-    this.atEnd = scrollHeight - scrollTop - clientHeight < NEAR;
+    // Growth under a reader at the end is no leaving; only going up is.
+    if (scrollHeight - scrollTop - clientHeight < NEAR) this.atEnd = true;
+    else if (scrollTop < this.lastTop) this.atEnd = false;
+    this.lastTop = scrollTop;
     if (this.atEnd) this.jump.hidden = true;
   }
 

@@ -117,7 +117,7 @@ function takeLine(lines, context) {
 }
 
 function takeText(lines, context) {
-  const special = /^(>>>? |#{1,3} +\S|-# +\S|\s*[-*] +|\s*\d+\. +)/;
+  const special = /^((>>>|>) |#{1,3} +\S|-# +\S|\s*[-*] +|\s*\d+\. +)/;
   const rest = takeWhile(lines.slice(1), { test: (line) => !special.test(line) });
   const taken = lines.splice(0, rest.length + 1);
   return el("p", {}, inline(taken.join("\n"), context));
