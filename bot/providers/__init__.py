@@ -1,0 +1,1 @@
+"""One file for each provider; whoever reads this folder knows all that there are."""

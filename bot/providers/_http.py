@@ -1,0 +1,339 @@
+"""The edge to a provider: every foreign failure becomes one of our errors here, with its evidence."""
+
+import asyncio
+import errno
+import io
+import re
+import socket
+import ssl
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import aiohttp
+from aiohttp.abc import AbstractResolver
+from pydantic import ValidationError
+
+from bot.domain.errors import Evidence, ProviderError, Unavailable
+from bot.providers._decoders import Decoder, Malformed
+from bot.providers._replies import Answer, Step, failure, inert, retry_after, sentence
+
+FILM_CAP = 64 * 1024 * 1024
+REPLY_CAP = 64 * 1024
+_ERROR_CAP = 4096
+_ERROR_SECONDS = 5.0
+_DECODE_STEP = 64 * 1024
+_WRITE_STEP = 1024 * 1024
+_TOKEN = re.compile(r"[!-~]+")
+
+T = TypeVar("T")
+M = TypeVar("M", bound=Answer)
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """How connections are made, and how long a phase may last, in seconds.
+
+    `read` is the longest pause between two pieces of a body; the wait for an answer is bounded by the call's own total.
+    `session` is called with the keywords of aiohttp.ClientSession; `now` is epoch seconds.
+    """
+
+    session: Callable[..., aiohttp.ClientSession] = aiohttp.ClientSession
+    resolver: AbstractResolver | None = None
+    tls: ssl.SSLContext | bool = True
+    connect: float = 10.0
+    read: float = 120.0
+    now: Callable[[], float] = time.time
+
+
+PRODUCTION = Wire()
+
+
+def checked_url(text: str) -> str:
+    """`text` without its last slash. Raises ValueError unless it is http or https and carries no secret or query."""
+    parts = urlsplit(text)
+    plain = not (parts.query or parts.fragment or parts.username or parts.password)
+    if parts.scheme not in ("http", "https") or not parts.hostname or not plain:
+        raise ValueError("a base URL is http(s)://host[:port][/path], without user, query or fragment")
+    return text.rstrip("/")
+
+
+class _Key:
+    """A provider's token, shown nowhere."""
+
+    def __init__(self, token: str) -> None:
+        if not _TOKEN.fullmatch(token):
+            raise ValueError("a token is visible ASCII without spaces")
+        self._token = token
+
+    def __repr__(self) -> str:
+        return "_Key(...)"
+
+    @property
+    def header(self) -> str:
+        return f"Bearer {self._token}"
+
+    def cut_from(self, text: str) -> str:
+        return text.replace(self._token, "[key]")
+
+
+def _probed(address: tuple[Any, ...]) -> socket.socket:
+    family, kind, protocol, _, _ = address
+    made = socket.socket(family, kind, protocol)
+    made.setblocking(False)
+    # A hold-open call is silent for minutes; without probes a vanished peer would look like a slow one.
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4)):
+        if hasattr(socket, name):
+            made.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+    return made
+
+
+@dataclass(slots=True)
+class _Exchange:
+    """One call: `sent` counts how often its headers were handed to a connection, 0 proves that nothing left."""
+
+    wire: Wire
+    ends: float
+    sent: int = 0
+
+    async def wait(self, waited: Awaitable[T], pause: float | None = None) -> T:
+        """Raises _Lost when the connection fails or the time is over: `pause` seconds, or those left of the call."""
+        now = asyncio.get_running_loop().time()
+        try:
+            async with asyncio.timeout_at(self.ends if pause is None else min(self.ends, now + pause)):
+                return await waited
+        except TimeoutError as error:
+            raise _Lost(
+                "connecting took too long" if isinstance(error, aiohttp.ClientError) else "it took too long"
+            ) from None
+        except (aiohttp.ClientError, OSError) as error:
+            number = getattr(error, "errno", None)
+            raise _Lost(f"{type(error).__name__} {errno.errorcode.get(number or 0, '')}".strip()) from None
+
+
+class _Lost(Exception):
+    """The connection failed; never leaves this module."""
+
+
+async def _count(_: aiohttp.ClientSession, context: SimpleNamespace, __: object) -> None:
+    context.trace_request_ctx.sent += 1
+
+
+class Http:
+    """A provider's calls. Redirects, cookies, proxies and compression do not exist here."""
+
+    def __init__(self, provider: str, token: str, wire: Wire) -> None:
+        self._provider = provider
+        self._key = _Key(token)
+        self._wire = wire
+        self._polling: aiohttp.ClientSession | None = None
+
+    def __repr__(self) -> str:
+        return f"Http({self._provider})"
+
+    async def close(self) -> None:
+        """Drop the connection kept for questions; the next question makes a new one."""
+        polling, self._polling = self._polling, None
+        if polling is not None:
+            await polling.close()
+
+    @asynccontextmanager
+    async def once(
+        self, step: Step, method: str, url: str, total: float, body: bytes | None = None
+    ) -> AsyncIterator["Reply"]:
+        """A call on a connection of its own, `total` seconds long at most.
+
+        Raises ProviderError, as does everything on the reply, unless the status is 2xx or another answer of the step.
+        """
+        session = self._session(reuse=False)
+        try:
+            async with self._call(session, step, method, url, total, body) as reply:
+                yield reply
+        finally:
+            await session.close()
+
+    @asynccontextmanager
+    async def get(self, step: Step, url: str, total: float) -> AsyncIterator["Reply"]:
+        """A question that may be repeated, on a kept connection; else as `once`."""
+        if self._polling is None:
+            self._polling = self._session(reuse=True)
+        async with self._call(self._polling, step, "GET", url, total, None) as reply:
+            yield reply
+
+    async def reach(self, url: str, total: float) -> int:
+        """The status of a GET that does not carry our key, whatever it is. Raises Unavailable."""
+        session, exchange = self._session(reuse=False), self._exchange(total)
+        try:
+            response = await self._open(session, exchange, "GET", url, {}, None)
+            response.close()
+        except _Lost as lost:
+            raise Unavailable(self._provider, str(lost), evidence=Evidence.NOT_SENT) from None
+        finally:
+            await session.close()
+        return response.status
+
+    @asynccontextmanager
+    async def _call(
+        self, session: aiohttp.ClientSession, step: Step, method: str, url: str, total: float, body: bytes | None
+    ) -> AsyncIterator["Reply"]:
+        exchange = self._exchange(total)
+        headers = {"Authorization": self._key.header}
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        try:
+            response = await self._open(session, exchange, method, url, headers, body)
+        except _Lost as lost:
+            if not exchange.sent:
+                raise Unavailable(self._provider, str(lost), evidence=Evidence.NOT_SENT) from None
+            raise failure(step.unanswered, self._provider, str(lost)) from None
+        try:
+            reply = Reply(self._provider, self._key, step, exchange, response)
+            await reply.check()
+            yield reply
+        finally:
+            # A body that was read to its end has given its connection back already.
+            response.close()
+
+    async def _open(
+        self,
+        session: aiohttp.ClientSession,
+        exchange: _Exchange,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes | None,
+    ) -> aiohttp.ClientResponse:
+        return await exchange.wait(
+            session.request(
+                method,
+                url,
+                headers={"Accept-Encoding": "identity", "User-Agent": "Matinee", **headers},
+                data=None if body is None else io.BytesIO(body),
+                allow_redirects=False,
+                trace_request_ctx=exchange,
+            )
+        )
+
+    def _exchange(self, total: float) -> _Exchange:
+        return _Exchange(self._wire, asyncio.get_running_loop().time() + total)
+
+    def _session(self, *, reuse: bool) -> aiohttp.ClientSession:
+        trace = aiohttp.TraceConfig()
+        trace.on_request_headers_sent.append(_count)
+        return self._wire.session(
+            connector=aiohttp.TCPConnector(
+                limit=0,
+                force_close=not reuse,
+                ssl=self._wire.tls,
+                resolver=self._wire.resolver,
+                socket_factory=_probed,
+            ),
+            trace_configs=[trace],
+            auto_decompress=False,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(total=None, connect=self._wire.connect),
+        )
+
+
+class Reply:
+    """A provider's answer. Its body is read once, by `parse` or by `save`."""
+
+    def __init__(
+        self, provider: str, key: _Key, step: Step, exchange: _Exchange, response: aiohttp.ClientResponse
+    ) -> None:
+        self._provider, self._key, self._step = provider, key, step
+        self._exchange, self._response = exchange, response
+
+    @property
+    def status(self) -> int:
+        return self._response.status
+
+    @property
+    def asked_twice(self) -> bool:
+        """aiohttp repeats an idempotent request on its own when a connection drops."""
+        return self._exchange.sent > 1
+
+    async def check(self) -> None:
+        """Raises what any other status means, or `broken` for an encoding that we did not ask for."""
+        encoded = self._response.headers.get("Content-Encoding", "identity").strip().lower() not in ("identity", "")
+        if 200 <= self.status < 300 or self.status in self._step.answers:
+            if encoded:
+                raise self.broken("the answer is compressed")
+            return
+        said = "" if encoded else sentence(await self._error_body())
+        kind = self._step.kind(self.status)
+        wait = retry_after(self._response.headers.get("Retry-After"), self._exchange.wire.now())
+        detail = inert(f"HTTP {self.status}: {self._key.cut_from(said)}" if said else f"HTTP {self.status}")
+        raise failure(kind, self._provider, detail, status=self.status, retry_after=wait)
+
+    def broken(self, why: str) -> ProviderError:
+        return failure(self._step.broken, self._provider, why, status=self.status)
+
+    async def parse(self, model: type[M]) -> M:
+        body = b""
+        while chunk := await self._read():
+            body += chunk
+            if len(body) > REPLY_CAP:
+                raise self.broken("the reply is too long")
+        try:
+            return model.model_validate_json(body)
+        except ValidationError:
+            raise self.broken("the reply is not as documented") from None
+
+    async def save(self, into: Path, decoder: Decoder, cap: int = FILM_CAP) -> None:
+        """Write the decoded body to `into`, replacing it. Raises OSError when the disk refuses."""
+        await asyncio.to_thread(into.write_bytes, b"")
+        waiting, size = bytearray(), 0
+        while chunk := await self._read():
+            for piece in self._decoded(decoder, chunk):
+                size += len(piece)
+                if size > cap:
+                    raise self.broken(f"the film is larger than {cap} bytes")
+                waiting += piece
+            if len(waiting) >= _WRITE_STEP:
+                await asyncio.to_thread(_append, into, bytes(waiting))
+                waiting.clear()
+        await asyncio.to_thread(_append, into, bytes(waiting))
+        self._finish(decoder)
+
+    def _decoded(self, decoder: Decoder, chunk: bytes) -> Iterator[bytes]:
+        try:
+            for start in range(0, len(chunk), _DECODE_STEP):
+                yield decoder.feed(chunk[start : start + _DECODE_STEP])
+        except Malformed as error:
+            raise self.broken(str(error)) from None
+
+    def _finish(self, decoder: Decoder) -> None:
+        try:
+            decoder.finish()
+        except Malformed as error:
+            raise self.broken(str(error)) from None
+
+    async def _read(self) -> bytes:
+        try:
+            return await self._exchange.wait(self._response.content.readany(), self._exchange.wire.read)
+        except _Lost as lost:
+            raise failure(self._step.cut, self._provider, f"the answer was cut: {lost}", status=self.status) from None
+
+    async def _error_body(self) -> bytes:
+        try:
+            return await self._exchange.wait(self._first_bytes(), _ERROR_SECONDS)
+        except _Lost:
+            return b""
+
+    async def _first_bytes(self) -> bytes:
+        body = b""
+        while len(body) < _ERROR_CAP and (chunk := await self._response.content.readany()):
+            body += chunk
+        return body[:_ERROR_CAP]
+
+
+def _append(path: Path, data: bytes) -> None:
+    with path.open("ab") as file:
+        file.write(data)
