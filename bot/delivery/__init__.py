@@ -1,0 +1,1 @@
+"""Results, endings and progress, brought to Discord; members' pictures, fetched from it."""

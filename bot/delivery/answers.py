@@ -1,0 +1,121 @@
+"""What Discord's errors mean for a delivery (RELIABILITY, "Discord errors while posting")."""
+
+import json
+from enum import StrEnum
+
+import aiohttp
+import discord
+
+from bot.domain.errors import MatineeError, Undeliverable
+
+
+class Answer(StrEnum):
+    DOUBT = "doubt"
+    LATER = "later"
+    REVOKED = "revoked"
+    MESSAGE_GONE = "message_gone"
+    NO_PERMISSION = "no_permission"
+    NO_REPLY = "no_reply"
+    CHANNEL_GONE = "channel_gone"
+    GUILD_GONE = "guild_gone"
+    TOO_LARGE = "too_large"
+    FILTERED = "filtered"
+    DM_CLOSED = "dm_closed"
+    EDITED_ENOUGH = "edited_enough"
+    INVALID = "invalid"
+
+    @property
+    def passing(self) -> bool:
+        """The same call may succeed later."""
+        return self in (Answer.DOUBT, Answer.LATER)
+
+
+# topics/opcodes-and-status-codes#json
+_BY_CODE = {
+    10003: Answer.CHANNEL_GONE,
+    10004: Answer.GUILD_GONE,
+    10008: Answer.MESSAGE_GONE,
+    10013: Answer.DM_CLOSED,
+    20016: Answer.LATER,
+    20028: Answer.LATER,
+    30046: Answer.EDITED_ENOUGH,
+    40003: Answer.LATER,
+    40005: Answer.TOO_LARGE,
+    40062: Answer.LATER,
+    40333: Answer.LATER,
+    50001: Answer.NO_PERMISSION,
+    50007: Answer.DM_CLOSED,
+    50013: Answer.NO_PERMISSION,
+    # An interaction's token is dead; ours is not, and no call here uses the other.
+    50027: Answer.LATER,
+    50035: Answer.INVALID,
+    50045: Answer.TOO_LARGE,
+    50083: Answer.CHANNEL_GONE,
+    50278: Answer.DM_CLOSED,
+    130000: Answer.LATER,
+    160002: Answer.NO_REPLY,
+    200000: Answer.FILTERED,
+    200001: Answer.FILTERED,
+    240000: Answer.FILTERED,
+}
+_BY_STATUS = {
+    401: Answer.REVOKED,
+    403: Answer.NO_PERMISSION,
+    408: Answer.DOUBT,
+    413: Answer.TOO_LARGE,
+    429: Answer.LATER,
+}
+CAUSES = {
+    Answer.MESSAGE_GONE: Undeliverable.REFUSED,
+    Answer.NO_PERMISSION: Undeliverable.NO_PERMISSION,
+    Answer.NO_REPLY: Undeliverable.NO_PERMISSION,
+    Answer.CHANNEL_GONE: Undeliverable.CHANNEL_GONE,
+    Answer.GUILD_GONE: Undeliverable.GUILD_GONE,
+    Answer.TOO_LARGE: Undeliverable.TOO_LARGE,
+    Answer.FILTERED: Undeliverable.FILTERED,
+    Answer.DM_CLOSED: Undeliverable.NO_PERMISSION,
+    Answer.EDITED_ENOUGH: Undeliverable.REFUSED,
+    Answer.INVALID: Undeliverable.REFUSED,
+}
+# What discord.py lets through. A file that cannot be read is an OSError too, but none of these.
+FAILURES = (
+    discord.HTTPException,
+    discord.RateLimited,
+    aiohttp.ClientError,
+    ConnectionError,
+    TimeoutError,
+    json.JSONDecodeError,
+)
+BAN_SECONDS = 600.0
+
+
+class DeliveryRevoked(MatineeError):
+    """Discord refuses the bot's own token: nothing can be delivered until the operator sets a new one."""
+
+
+class Refused(Exception):
+    """`wait` is the least number of seconds before the same call makes sense; `banned` stands for all calls."""
+
+    def __init__(self, answer: Answer, status: int = 0, code: int = 0, wait: float = 0.0, banned: bool = False) -> None:
+        super().__init__(f"{answer} (status {status}, code {code})")
+        self.answer, self.status, self.code, self.wait, self.banned = answer, status, code, wait, banned
+
+
+def read(error: Exception) -> Refused:
+    """One of `FAILURES` as what it means."""
+    if isinstance(error, discord.RateLimited):
+        return Refused(Answer.LATER, 429, wait=error.retry_after)
+    if not isinstance(error, discord.HTTPException):
+        return Refused(Answer.DOUBT)
+    # Only a 429 that Discord itself wrote names a time; one without `Via` is a ban by Cloudflare.
+    banned = error.status == 429 and "Via" not in error.response.headers
+    wait = BAN_SECONDS if banned else 0.0
+    return Refused(_meaning(error.status, error.code), error.status, error.code, wait, banned)
+
+
+def _meaning(status: int, code: int) -> Answer:
+    if code in _BY_CODE:
+        return _BY_CODE[code]
+    if status >= 500:
+        return Answer.DOUBT
+    return _BY_STATUS.get(status, Answer.INVALID)

@@ -1,0 +1,168 @@
+"""Films and failures, told in their channel once and no more (R5 to R7)."""
+
+import logging
+from collections.abc import Awaitable, Callable
+
+import discord
+
+from bot import texts
+from bot.delivery.answers import CAUSES, Answer, Refused
+from bot.delivery.board import Board
+from bot.delivery.fitting import FileLimits, Fitting
+from bot.delivery.history import History, anchor, holds_film, is_acknowledgement
+from bot.delivery.line import Line
+from bot.delivery.notices import Notices
+from bot.domain.errors import DeliveryError
+from bot.domain.job import Artifact, Cause, Job, JobState, MediaKind, RemoteStatus
+from bot.domain.messages import Message
+from bot.ports import Artifacts, Clock, Delivered, Place
+from bot.ui import sendable
+
+log = logging.getLogger(__name__)
+
+# An interaction's token lives 15 minutes; with it, its answer cannot come later.
+_ACKNOWLEDGED_WITHIN_MS = 16 * 60 * 1000
+_UNLIMITED = 1 << 40
+_Way = Callable[[Job, Fitting, bool], Awaitable[Delivered]]
+
+
+class ChannelDelivery:
+    """ports.Delivery over a client that is logged in. Every call raises DeliveryRevoked when the bot's token is dead.
+
+    `deliver` also raises OSError when the artifact cannot be read or the disk has no room for a smaller one.
+    """
+
+    def __init__(self, client: discord.Client, artifacts: Artifacts, clock: Clock) -> None:
+        self._client, self._artifacts = client, artifacts
+        self._line = Line(clock)
+        self._limits = FileLimits(client, clock)
+        self._history = History(client, self._line)
+        self._board = Board(client, self._line, clock)
+        self._notices = Notices(client, self._line, self._history)
+        self._begun: set[str] = set()
+
+    async def close(self) -> None:
+        """Stop the live edits. A call under way is ended by cancelling its task; it may be repeated."""
+        await self._board.close()
+
+    async def deliver(self, job: Job, artifact: Artifact, *, recovering: bool = False) -> Delivered:
+        doubtful = recovering or job.id in self._begun
+        self._begun.add(job.id)
+        try:
+            with Fitting(self._artifacts, self._limits, artifact) as fitting:
+                delivered = await self._deliver(job, fitting, doubtful)
+        except DeliveryError:
+            self._begun.discard(job.id)
+            raise
+        self._begun.discard(job.id)
+        return delivered
+
+    async def _deliver(self, job: Job, fitting: Fitting, doubtful: bool) -> Delivered:
+        try:
+            return await self._to_channel(job, fitting, doubtful)
+        except Refused as refused:
+            first = refused
+        answer = Answer.GUILD_GONE if self._has_left(job) else first.answer
+        if answer is Answer.MESSAGE_GONE:
+            return Delivered(None, deleted=True)
+        if answer is Answer.INVALID:
+            log.error("Discord does not understand our message", extra={"job": job.id, "why": str(first)})
+        for way in self._ways(answer):
+            try:
+                return await way(job, fitting, doubtful)
+            except Refused as refused:
+                log.info("fall-back refused", extra={"job": job.id, "why": str(refused)})
+        raise DeliveryError(CAUSES[answer], str(first)) from first
+
+    def _ways(self, answer: Answer) -> tuple[_Way, ...]:
+        match answer:
+            case Answer.NO_PERMISSION | Answer.NO_REPLY:
+                return self._to_acknowledgement, self._to_member
+            case Answer.CHANNEL_GONE:
+                return (self._to_member,)
+            case _:
+                return ()
+
+    def _has_left(self, job: Job) -> bool:
+        return self._client.is_ready() and self._client.get_guild(job.to.guild_id) is None
+
+    async def _to_channel(self, job: Job, fitting: Fitting, doubtful: bool) -> Delivered:
+        channel = self._client.get_partial_messageable(job.to.channel_id, guild_id=job.to.guild_id)
+        return await self._post(channel, job.to.guild_id, job, fitting, doubtful)
+
+    async def _to_member(self, job: Job, fitting: Fitting, doubtful: bool) -> Delivered:
+        channel = await self._line.patiently(lambda: self._client.create_dm(discord.Object(job.to.member_id)))
+        return await self._post(channel, None, job, fitting, doubtful)
+
+    async def _post(
+        self, channel: discord.abc.Messageable, guild_id: int | None, job: Job, fitting: Fitting, doubtful: bool
+    ) -> Delivered:
+        """Post with the job's nonce; whenever it is unknown what became of an earlier try, look first."""
+
+        async def posted() -> int | None:
+            message = await self._history.find(channel, anchor(job), holds_film(job))
+            return message.id if message is not None else None
+
+        async def attempt(film: Artifact) -> int:
+            async def post() -> int:
+                file, words = self._file(job, film), self._words(job, film, fitting)
+                return (await channel.send(file=file, nonce=job.nonce, **sendable(words))).id
+
+            return await self._line.patiently(post, done=posted)
+
+        if doubtful and (found := await posted()) is not None:
+            return Delivered(found)
+        limit = job.to.file_limit if guild_id is not None else _UNLIMITED
+        return Delivered(await fitting.deliver(guild_id, limit, attempt))
+
+    async def _to_acknowledgement(self, job: Job, fitting: Fitting, doubtful: bool) -> Delivered:
+        """The film takes the place of the queue message: an edit needs no permission to write, and may be repeated."""
+        if job.ack_message_id is None:
+            raise Refused(Answer.MESSAGE_GONE)
+        await self._board.leave(job)
+        channel = self._client.get_partial_messageable(job.to.channel_id, guild_id=job.to.guild_id)
+        message = channel.get_partial_message(job.ack_message_id)
+
+        async def attempt(film: Artifact) -> int:
+            async def edit() -> int:
+                file, words = self._file(job, film), self._words(job, film, fitting)
+                return (await message.edit(attachments=[file], **sendable(words))).id
+
+            return await self._line.patiently(edit)
+
+        return Delivered(await fitting.deliver(job.to.guild_id, job.to.file_limit, attempt))
+
+    def _words(self, job: Job, film: Artifact, fitting: Fitting) -> Message:
+        compressed = film is not fitting.original
+        return texts.result(job, film, compressed_from=fitting.original.size if compressed else None)
+
+    def _file(self, job: Job, film: Artifact) -> discord.File:
+        letter = "v" if film.kind is MediaKind.FILM else "i"
+        name = f"{letter}-{job.id}.{film.kind.value}"
+        return discord.File(self._artifacts.path(film), filename=name, spoiler=job.request.spoiler)
+
+    async def find_acknowledgement(self, job: Job) -> int | None:
+        channel = self._client.get_partial_messageable(job.to.channel_id, guild_id=job.to.guild_id)
+        latest = job.interaction_id + (_ACKNOWLEDGED_WITHIN_MS << 22)
+        message = await self._history.find(channel, job.interaction_id, is_acknowledgement(job), latest)
+        return message.id if message is not None else None
+
+    async def tell(self, job: Job) -> None:
+        if self._has_left(job):
+            await self._board.leave(job)
+            log.info("nobody to tell: the guild is gone", extra={"job": job.id})
+            return
+        # Where nothing could be posted, the queue message has become the film.
+        if job.result_message_id is None or job.result_message_id != job.ack_message_id:
+            await self._end_queue_message(job)
+        if job.state.failed or (job.state is JobState.CANCELLED and job.cause is not Cause.BY_MEMBER):
+            await self._notices.tell(job, texts.notice(job))
+
+    async def _end_queue_message(self, job: Job) -> None:
+        try:
+            await self._board.end(job, texts.ending(job))
+        except Refused as refused:
+            log.info("the queue message keeps its old text", extra={"job": job.id, "why": str(refused)})
+
+    def show(self, job: Job, place: Place | None = None, progress: RemoteStatus | None = None) -> None:
+        self._board.show(job, texts.queue_message(job, place, progress))

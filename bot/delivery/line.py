@@ -1,0 +1,82 @@
+"""The line to Discord that all deliveries share: it waits out what passes and names what does not."""
+
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterator
+from itertools import chain, count, repeat
+from typing import TypeVar
+
+from bot.delivery.answers import BAN_SECONDS, FAILURES, Answer, DeliveryRevoked, Refused, read
+from bot.ports import Clock
+
+T = TypeVar("T")
+
+# Five tries in two minutes, then slowly: Discord has been down for hours.
+_FIRST_WAITS = (1.0, 4.0, 15.0, 40.0, 60.0)
+_SLOW_WAIT = 300.0
+# Discord bans an address after 10,000 of these in ten minutes (topics/rate-limits#invalid-request-limit).
+_INVALID = (401, 403, 429)
+_INVALID_LIMIT = 1_000
+
+
+class Line:
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._closed_until = 0.0
+        self._invalid: deque[float] = deque(maxlen=_INVALID_LIMIT)
+
+    async def open(self) -> None:
+        """Returns when Discord may be called at all."""
+        while (wait := self._closed_until - self._clock.monotonic()) > 0:
+            await self._clock.sleep(wait)
+
+    async def once(self, call: Callable[[], Awaitable[T]]) -> T:
+        """Raises Refused, or DeliveryRevoked when the bot's token is dead."""
+        await self.open()
+        try:
+            return await call()
+        except FAILURES as error:
+            refused = read(error)
+            self._note(refused)
+            if refused.answer is Answer.REVOKED:
+                raise DeliveryRevoked("Discord refuses the bot's token") from error
+            raise refused from error
+
+    async def patiently(
+        self,
+        call: Callable[[], Awaitable[T]],
+        *,
+        done: Callable[[], Awaitable[T | None]] | None = None,
+        tries: int | None = None,
+    ) -> T:
+        """Repeat `call` while its refusal may pass. After a doubtful one, `done` says whether it had its effect.
+
+        Raises Refused for what will not pass, and after `tries`; DeliveryRevoked.
+        """
+        for number, wait in zip(count(1), _waits(), strict=False):
+            try:
+                return await self.once(call)
+            except Refused as refused:
+                if not refused.answer.passing or number == tries:
+                    raise
+                least = refused.wait
+                doubtful = refused.answer is Answer.DOUBT
+            if doubtful and done is not None and (found := await done()) is not None:
+                return found
+            await self._clock.sleep(max(wait, least))
+        raise AssertionError("the waits never end")
+
+    def _note(self, refused: Refused) -> None:
+        now = self._clock.monotonic()
+        if refused.banned:
+            self._close(now + refused.wait)
+        if refused.status in _INVALID:
+            self._invalid.append(now)
+            if len(self._invalid) == _INVALID_LIMIT and self._invalid[0] > now - BAN_SECONDS:
+                self._close(self._invalid[0] + BAN_SECONDS)
+
+    def _close(self, until: float) -> None:
+        self._closed_until = max(self._closed_until, until)
+
+
+def _waits() -> Iterator[float]:
+    return chain(_FIRST_WAITS, repeat(_SLOW_WAIT))

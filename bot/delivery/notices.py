@@ -1,0 +1,84 @@
+"""The short reply that tells a member of a failure: an edit notifies nobody."""
+
+import logging
+
+import discord
+
+from bot.delivery.answers import Answer, Refused
+from bot.delivery.history import History, anchor, is_notice
+from bot.delivery.line import Line
+from bot.domain.job import Job
+from bot.domain.messages import Message
+from bot.ui import sendable
+
+log = logging.getLogger(__name__)
+
+
+class Notices:
+    def __init__(self, client: discord.Client, line: Line, history: History) -> None:
+        self._client, self._line, self._history = client, line, history
+
+    async def tell(self, job: Job, words: Message) -> None:
+        """Reply to the queue message, else write to the channel, else to the member; give up where all are closed.
+
+        Looks first whether it was told already. Raises DeliveryRevoked.
+        """
+        channel = self._client.get_partial_messageable(job.to.channel_id, guild_id=job.to.guild_id)
+        try:
+            await self._in_channel(channel, job, words)
+        except Refused as refused:
+            if refused.answer is Answer.MESSAGE_GONE:
+                return
+            log.info("not told in the channel", extra={"job": job.id, "why": str(refused)})
+        else:
+            return
+        try:
+            await self._to_member(job, words)
+        except Refused as refused:
+            log.warning("the member could not be told", extra={"job": job.id, "why": str(refused)})
+
+    async def _in_channel(self, channel: discord.PartialMessageable, job: Job, words: Message) -> None:
+        if await self._history.find(channel, anchor(job), is_notice(job)) is not None:
+            return
+        if job.ack_message_id is not None:
+            try:
+                return await self._send(channel, job, words, _reply(job, job.ack_message_id))
+            except Refused as refused:
+                # A reply needs to read the history; Discord says so in more than one way.
+                if refused.answer not in (Answer.NO_REPLY, Answer.NO_PERMISSION, Answer.INVALID):
+                    raise
+        await self._send(channel, job, words)
+
+    async def _to_member(self, job: Job, words: Message) -> None:
+        channel = await self._line.patiently(lambda: self._client.create_dm(discord.Object(job.to.member_id)))
+        if await self._history.find(channel, anchor(job), is_notice(job)) is None:
+            await self._send(channel, job, words)
+
+    async def _send(
+        self,
+        channel: discord.abc.Messageable,
+        job: Job,
+        words: Message,
+        reference: discord.MessageReference | None = None,
+    ) -> None:
+        async def send() -> bool:
+            arguments = sendable(words)
+            if reference is None:
+                await channel.send(nonce=f"{job.nonce}n", **arguments)
+            else:
+                await channel.send(nonce=f"{job.nonce}n", reference=reference, **arguments)
+            return True
+
+        async def sent() -> bool | None:
+            return await self._history.find(channel, anchor(job), is_notice(job)) is not None or None
+
+        await self._line.patiently(send, done=sent)
+
+
+def _reply(job: Job, message_id: int) -> discord.MessageReference:
+    return discord.MessageReference(
+        message_id=message_id,
+        channel_id=job.to.channel_id,
+        guild_id=job.to.guild_id,
+        fail_if_not_exists=False,
+    )
