@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -68,7 +69,7 @@ def _size(spec: ModelSpec, request: GenerationRequest, index: int) -> Size:
 def _numbers(spec: ModelSpec, request: GenerationRequest) -> Iterator[tuple[str, Option | None, float | None]]:
     # A model that counts frames gets no seconds: the request keeps them for showing only.
     if spec.frames is None:
-        yield "duration", spec.duration, request.duration
+        yield "duration", spec.duration, _seconds(request.duration)
     yield "frames", spec.frames, request.frames
     yield "fps", spec.fps, request.fps
     yield "steps", spec.steps, request.steps
@@ -76,8 +77,12 @@ def _numbers(spec: ModelSpec, request: GenerationRequest) -> Iterator[tuple[str,
     yield "seed", spec.seed, request.seed
 
 
+def _seconds(duration: float | None) -> int | None:
+    """Every documented duration is a whole number, and so are its bounds: the nearest one is never outside them."""
+    return None if duration is None else math.floor(duration + 0.5)
+
+
 def _whole(value: float) -> Value:
-    """Seconds and the like are integers in the documents; 5.0 is not one to every JSON parser."""
     return int(value) if value == int(value) else value
 
 

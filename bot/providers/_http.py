@@ -173,7 +173,8 @@ class Http:
             response = await self._open(session, exchange, "GET", url, {}, None)
             response.close()
         except _Lost as lost:
-            raise Unavailable(self._provider, str(lost), evidence=Evidence.NOT_SENT) from None
+            where = urlsplit(url).hostname
+            raise Unavailable(self._provider, f"{where}: {lost}", evidence=Evidence.NOT_SENT) from None
         finally:
             await session.close()
         return response.status

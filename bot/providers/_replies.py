@@ -29,7 +29,8 @@ class Step:
     """One column of the table. `otherwise` is for every status that the column does not name.
 
     unanswered: something was sent, no status line came back. cut: a good status, then the connection broke.
-    broken: a good status, but an answer that the document does not describe. answers: statuses besides 2xx that are no failure.
+    broken: a good status, but an answer that the document does not describe.
+    answers: statuses besides 2xx that are no failure.
     """
 
     statuses: Mapping[int, Kind]

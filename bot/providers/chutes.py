@@ -11,8 +11,6 @@ from bot.providers._decoders import Raw
 from bot.providers._http import PRODUCTION, Http, Wire, checked_url
 from bot.providers._replies import HOLD_OPEN
 
-_REACH_SECONDS = 30.0
-
 
 class ChutesProvider:
     name = "chutes"
@@ -25,10 +23,12 @@ class ChutesProvider:
         concurrency: int,
         base_urls: Mapping[str, str] = DOCUMENTED_HOSTS,
         total: float = 900.0,
+        ask: float = 30.0,
         wire: Wire = PRODUCTION,
     ) -> None:
-        """`base_urls` by model id; a model without one is not offered. `total` is the longest generation in seconds.
+        """`base_urls` by model id; a model without one is not offered.
 
+        `total` bounds a generation, `ask` a question, in seconds.
         Raises ValueError for an unknown model, or a token or URL that cannot be one.
         """
         if unknown := set(base_urls) - {spec.id for spec in MODELS}:
@@ -36,7 +36,7 @@ class ChutesProvider:
         self.concurrency = concurrency
         self._bases = {model: checked_url(url) for model, url in base_urls.items()}
         self._models = tuple(spec for spec in MODELS if spec.id in self._bases)
-        self._total = total
+        self._total, self._ask = total, ask
         self._http = Http(self.name, token, wire)
 
     def models(self) -> Sequence[ModelSpec]:
@@ -48,8 +48,11 @@ class ChutesProvider:
     async def healthy(self) -> str:
         """Only that every host answers: no call checks the key for free."""
         hosts = sorted(set(self._bases.values()))
-        await asyncio.gather(*(self._http.reach(f"{host}/", _REACH_SECONDS) for host in hosts))
-        return f"{len(hosts)} of {len(hosts)} addresses answer; the key cannot be checked without spending"
+        asked = (self._http.reach(f"{host}/", self._ask) for host in hosts)
+        for answer in await asyncio.gather(*asked, return_exceptions=True):
+            if isinstance(answer, BaseException):
+                raise answer
+        return f"all {len(hosts)} addresses answer; the key cannot be checked without spending"
 
     async def generate(self, request: GenerationRequest, images: Sequence[Path], into: Path) -> None:
         spec = spec_of(self.name, self._models, request)

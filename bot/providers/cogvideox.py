@@ -14,8 +14,6 @@ from bot.providers._decoders import Raw
 from bot.providers._http import PRODUCTION, Http, Wire, checked_url
 from bot.providers._replies import ASK, HOLD_OPEN, Answer, inert
 
-_ASK_SECONDS = 30.0
-
 # What the document shows; `/info` rules once it was read (ruling 16). It bounds neither fps, steps nor guidance, and
 # gives no pace: those figures are ours.
 _DOCUMENTED = ModelSpec(
@@ -41,7 +39,7 @@ class _Health(Answer):
 class _Config(Answer):
     min_frames: _Count
     max_frames: _Count
-    default_fps: Annotated[int, Field(ge=1, le=60)]
+    default_fps: Annotated[int, Field(ge=1, le=240)]
 
 
 class _Info(Answer):
@@ -63,12 +61,16 @@ class CogVideoXProvider:
         base_url: str,
         concurrency: int = 1,
         total: float = 1800.0,
+        ask: float = 30.0,
         wire: Wire = PRODUCTION,
     ) -> None:
-        """`total` is the longest generation in seconds. Raises ValueError for a token or URL that cannot be one."""
+        """`total` bounds a generation, `ask` a question, in seconds.
+
+        Raises ValueError for a token or URL that cannot be one.
+        """
         self.concurrency = concurrency
         self._base = checked_url(base_url)
-        self._total = total
+        self._total, self._ask = total, ask
         self._http = Http(self.name, token, wire)
         self._model = _DOCUMENTED
 
@@ -79,7 +81,7 @@ class CogVideoXProvider:
         await self._info()
 
     async def healthy(self) -> str:
-        async with self._http.get(ASK, f"{self._base}/health", _ASK_SECONDS) as reply:
+        async with self._http.get(ASK, f"{self._base}/health", self._ask) as reply:
             health = await reply.parse(_Health)
         if health.status != "healthy":
             raise self._down(f"says that it is {health.status}")
@@ -99,7 +101,7 @@ class CogVideoXProvider:
         await self._http.close()
 
     async def _info(self) -> _Info:
-        async with self._http.get(ASK, f"{self._base}/info", _ASK_SECONDS) as reply:
+        async with self._http.get(ASK, f"{self._base}/info", self._ask) as reply:
             info = await reply.parse(_Info)
             if info.config.min_frames > info.config.max_frames:
                 raise reply.broken("/info names more frames at least than at most")

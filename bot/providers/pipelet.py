@@ -21,9 +21,6 @@ from bot.providers._replies import ASK, CANCEL, CREATE, FETCH, Answer, inert
 
 DOCUMENTED_URL = "https://batch.pipelet.net"
 
-_CREATE_SECONDS = 120.0
-_ASK_SECONDS = 30.0
-_FETCH_SECONDS = 300.0
 # It becomes part of an address that carries our key, so it must not be able to leave its place there.
 _REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~-]{0,127}")
 _PROGRESS = re.compile(r"Progress:\s*(\d{1,6})/(\d{1,6})\b", re.ASCII)
@@ -58,11 +55,23 @@ class PipeletProvider:
     billed = True
 
     def __init__(
-        self, token: str, *, concurrency: int, base_url: str = DOCUMENTED_URL, wire: Wire = PRODUCTION
+        self,
+        token: str,
+        *,
+        concurrency: int,
+        base_url: str = DOCUMENTED_URL,
+        create: float = 120.0,
+        ask: float = 30.0,
+        fetch: float = 300.0,
+        wire: Wire = PRODUCTION,
     ) -> None:
-        """Raises ValueError for a token or URL that cannot be one."""
+        """`create`, `ask` and `fetch` bound one call of that kind, in seconds.
+
+        Raises ValueError for a token or URL that cannot be one.
+        """
         self.concurrency = concurrency
         self._base = checked_url(base_url)
+        self._create, self._ask, self._fetch = create, ask, fetch
         self._http = Http(self.name, token, wire)
 
     def models(self) -> Sequence[ModelSpec]:
@@ -75,7 +84,7 @@ class PipeletProvider:
         """Asks after a request that cannot exist: whoever says "not found" has looked at our key."""
         url = self._request_url(RemoteHandle(MODELS[0].id, _NO_SUCH_REQUEST)) + "/status"
         try:
-            async with self._http.get(ASK, url, _ASK_SECONDS):
+            async with self._http.get(ASK, url, self._ask):
                 pass
         except (BadResponse, Rejected) as error:
             if error.status is None or not 400 <= error.status < 500:
@@ -85,23 +94,23 @@ class PipeletProvider:
     async def submit(self, request: GenerationRequest, images: Sequence[Path]) -> RemoteHandle:
         spec = spec_of(self.name, MODELS, request)
         body = await encode(spec, request, images)
-        async with self._http.once(CREATE, "POST", self._base + spec.path, _CREATE_SECONDS, body) as reply:
+        async with self._http.once(CREATE, "POST", self._base + spec.path, self._create, body) as reply:
             request_id = str((await reply.parse(_Created)).request_id)
             if not _REQUEST_ID.fullmatch(request_id):
                 raise reply.broken("the request id is not usable")
         return RemoteHandle(spec.id, request_id)
 
     async def poll(self, handle: RemoteHandle) -> RemoteStatus:
-        async with self._http.get(ASK, f"{self._request_url(handle)}/status", _ASK_SECONDS) as reply:
+        async with self._http.get(ASK, f"{self._request_url(handle)}/status", self._ask) as reply:
             return _remote_status(await reply.parse(_Status))
 
     async def fetch(self, handle: RemoteHandle, into: Path) -> None:
-        async with self._http.get(FETCH, self._request_url(handle), _FETCH_SECONDS) as reply:
+        async with self._http.get(FETCH, self._request_url(handle), self._fetch) as reply:
             await reply.save(into, FilmDecoder())
 
     async def cancel(self, handle: RemoteHandle) -> bool:
         """Unavailable after any doubt: then the status tells whether it was cancelled."""
-        async with self._http.once(CANCEL, "PUT", f"{self._request_url(handle)}/cancel", _ASK_SECONDS) as reply:
+        async with self._http.once(CANCEL, "PUT", f"{self._request_url(handle)}/cancel", self._ask) as reply:
             if reply.status == 204:
                 return True
             # A repeated PUT meets the conflict that its own first copy made.
