@@ -6,7 +6,6 @@ import asyncio
 import hashlib
 import json
 import traceback
-from typing import Any
 
 from aiohttp import web
 
@@ -131,7 +130,7 @@ class Api:
             raise ApiError(400, 50035, "This route takes no form")
 
 
-class _Dropped(Exception):  # noqa: N818 - no error: the wish of a fault
+class _Dropped(Exception):
     pass
 
 
@@ -163,7 +162,7 @@ def _response(reply: Reply, headers: dict[str, str]) -> web.Response:
     return web.Response(status=reply.status, body=_encoded(reply.json), headers=headers)
 
 
-def _encoded(value: Any) -> bytes:
+def _encoded(value: object) -> bytes:
     return json.dumps(value, separators=(",", ":")).encode()
 
 

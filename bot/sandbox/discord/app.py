@@ -43,7 +43,7 @@ class SandboxDiscord:
         self.bot_token = bot_token
         self.origin = ""
         self._page = page_directory
-        self._core = Core(bot_token, self.options, lambda fault: self.gateway.inflict(fault))
+        self._core = Core(bot_token, self.options)
         self.world = self._core.world
         self.gateway = self._core.gateway
         self.commands = self._core.commands
@@ -90,7 +90,7 @@ class SandboxDiscord:
             raise LookupError(f"{user.username} is no member of {guild.name}")
         return MemberDriver(self._core, user, guild)
 
-    async def until(self, condition: Callable[[], Any], timeout: float = 10) -> Any:
+    async def until(self, condition: Callable[[], Any], timeout: float = 10) -> object:
         """The first true value of the condition; `TimeoutError` shows what went over the wire."""
         try:
             return await asyncio.wait_for(self._core.hub.wait_until(condition), timeout)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import unicodedata
-from typing import Any
 
 from .errors import Path, Problems
 from .message import Json
@@ -35,9 +34,10 @@ _ONLY_FOR: dict[str, frozenset[int]] = {
 }
 _MOST = 2**53
 LOCALES = frozenset(
-    "id da de en-GB en-US es-ES es-419 fr hr it lt hu nl no pl pt-BR ro fi sv-SE vi tr cs el bg ru uk hi th "
-    "zh-CN ja zh-TW ko".split()
-)
+    {"id", "da", "de", "en-GB", "en-US", "es-ES", "es-419", "fr", "hr", "it", "lt", "hu", "nl", "no", "pl",
+     "pt-BR", "ro", "fi", "sv-SE", "vi", "tr", "cs", "el", "bg", "ru", "uk", "hi", "th", "zh-CN", "ja",
+     "zh-TW", "ko"}
+)  # fmt: skip
 
 
 class CommandRules:
@@ -45,7 +45,7 @@ class CommandRules:
         self._problems = problems
         self._guild = guild
 
-    def check(self, command: Any, path: Path = ()) -> None:
+    def check(self, command: object, path: Path = ()) -> None:
         if not self._problems.fields(command, _FIELDS, path):
             return
         kind = command.get("type", CHAT_INPUT)
@@ -96,7 +96,7 @@ class CommandRules:
             elif not isinstance(given, list) or not given or set(given) - set(allowed):
                 self._problems.add((*path, name), "BASE_TYPE_CHOICES", f"Values must be among {allowed}.")
 
-    def _options(self, options: Any, path: Path, *, depth: int) -> None:
+    def _options(self, options: object, path: Path, *, depth: int) -> None:
         if options is None or not self._problems.items(options, (*path, "options"), 0, 25):
             return
         seen: set[str] = set()
@@ -180,7 +180,7 @@ class CommandRules:
             )
 
 
-def check_choice(problems: Problems, choice: Any, kind: int, path: Path) -> None:
+def check_choice(problems: Problems, choice: object, kind: int, path: Path) -> None:
     if not problems.fields(choice, frozenset({"name", "name_localizations", "value"}), path):
         return
     problems.text(choice.get("name"), (*path, "name"), 1, 100)

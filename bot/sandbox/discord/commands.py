@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from .clock import Clock
 from .command_rules import CHAT_INPUT, CommandRules
@@ -41,7 +40,7 @@ class Commands:
     def by_id(self, command_id: int) -> Json | None:
         return next((scope[command_id] for scope in self._scopes.values() if command_id in scope), None)
 
-    def replace(self, scope: int | None, bodies: Any, complain: Callable[[str], None]) -> list[Json]:
+    def replace(self, scope: int | None, bodies: list[Json], complain: Callable[[str], None]) -> list[Json]:
         problems = Problems(complain)
         if problems.items(bodies, (), 0, 130):
             for index, each in enumerate(bodies):
@@ -55,7 +54,7 @@ class Commands:
         self._hub.publish(Event("COMMANDS"))
         return self.all(scope)
 
-    def upsert(self, scope: int | None, body: Any, complain: Callable[[str], None]) -> tuple[Json, bool]:
+    def upsert(self, scope: int | None, body: Json, complain: Callable[[str], None]) -> tuple[Json, bool]:
         """The command, and whether it is new."""
         problems = Problems(complain)
         CommandRules(problems, guild=scope is not None).check(body)
@@ -66,9 +65,9 @@ class Commands:
             self._count_creations(scope, 1)
         return self._put(scope, body, before), before is None
 
-    def edit(self, scope: int | None, command_id: int, body: Any, complain: Callable[[str], None]) -> Json:
+    def edit(self, scope: int | None, command_id: int, body: Json, complain: Callable[[str], None]) -> Json:
         before = self.get(scope, command_id)
-        merged = before | body if isinstance(body, dict) else body
+        merged = before | body
         problems = Problems(complain)
         relevant = {k: v for k, v in merged.items() if scope is None or k not in ("contexts", "integration_types")}
         CommandRules(problems, guild=scope is not None).check(relevant)

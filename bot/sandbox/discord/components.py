@@ -91,7 +91,7 @@ class ComponentRules:
         self._media = media
         self._in_modal = False
 
-    def message(self, value: Any, path: Path, *, v2: bool) -> None:
+    def message(self, value: object, path: Path, *, v2: bool) -> None:
         top, most = (V2_TOP, 40) if v2 else (LEGACY_TOP, 5)
         if self._problems.items(value, path, 0, most):
             for index, each in enumerate(value):
@@ -99,7 +99,7 @@ class ComponentRules:
             if self._problems.clean:
                 self._as_a_whole(value, path, v2=v2)
 
-    def modal(self, value: Any, path: Path) -> None:
+    def modal(self, value: object, path: Path) -> None:
         self._in_modal = True
         if self._problems.items(value, path, 1, 5):
             for index, each in enumerate(value):
@@ -107,9 +107,9 @@ class ComponentRules:
             if self._problems.clean:
                 self._unique(value, path)
 
-    def _one(self, value: Any, path: Path, allowed: frozenset[int]) -> None:
+    def _one(self, value: object, path: Path, allowed: frozenset[int]) -> None:
         kind = value.get("type") if isinstance(value, dict) else None
-        if kind not in allowed or kind not in RULES:
+        if not isinstance(value, dict) or kind not in allowed or kind not in RULES:
             choices = ", ".join(map(str, sorted(allowed)))
             self._problems.add(
                 (*path, "type"), "UNION_TYPE_CHOICES", f'Value of field "type" must be one of ({choices}).'
@@ -215,7 +215,7 @@ class ComponentRules:
                 if each.get("description") is not None:
                     self._problems.text(each["description"], (*where, "description"), 0, 1024)
 
-    def _medium(self, value: Any, path: Path) -> None:
+    def _medium(self, value: object, path: Path) -> None:
         known = frozenset(
             {"url", "proxy_url", "width", "height", "content_type", "attachment_id", "loading_state", "id",
              "placeholder", "placeholder_version", "flags"}

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from .buckets import Buckets
 from .cdn import Cdn
 from .commands import Commands
-from .faults import Fault, FaultBook
+from .faults import FaultBook
 from .gateway import Gateway
 from .hub import Hub
 from .interactions import Interactions
@@ -24,7 +22,7 @@ from .world import World
 class Core:
     """`complaints` are requests, fields and frames that the documents do not know."""
 
-    def __init__(self, bot_token: str, options: SandboxOptions, on_gateway_fault: Callable[[Fault], None]) -> None:
+    def __init__(self, bot_token: str, options: SandboxOptions) -> None:
         self.bot_token = bot_token
         self.options = options
         self.clock = options.clock
@@ -41,10 +39,11 @@ class Core:
             self.world, self.messages, self.hub, self.ids, self.clock, options, self.complain
         )
         self.payloads = Payloads(self.world, self.wire, self.interactions, self.clock)
-        self.nonces = Nonces(self.clock, options)
+        self.nonces = Nonces(self.hub, self.clock, options)
         self.buckets = Buckets(self.clock)
-        self.faults = FaultBook(on_gateway_fault)
         self.gateway = Gateway(bot_token, options, self.world, self.wire, self.hub, self.transcript, self.complain)
+
+        self.faults = FaultBook(self.gateway.inflict)
 
     def complain(self, sentence: str) -> None:
         self.complaints.append(sentence)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeGuard
 
 Path = tuple[str | int, ...]
 
@@ -88,7 +88,7 @@ class Problems:
         if self._tree:
             raise ApiError(400, 50035, "Invalid Form Body", self._tree)
 
-    def fields(self, value: Any, allowed: frozenset[str], path: Path = ()) -> bool:
+    def fields(self, value: object, allowed: frozenset[str], path: Path = ()) -> TypeGuard[dict[str, Any]]:
         """False, with a reason, when the value is no object; an unknown key is a reason too."""
         if not isinstance(value, dict):
             self.add(path, "MODEL_TYPE_CONVERT", "Only dictionaries may be used in a ModelType")
@@ -101,7 +101,7 @@ class Problems:
     def required(self, path: Path) -> None:
         self.add(path, "BASE_TYPE_REQUIRED", "This field is required")
 
-    def text(self, value: Any, path: Path, least: int, most: int) -> bool:
+    def text(self, value: object, path: Path, least: int, most: int) -> TypeGuard[str]:
         if not isinstance(value, str):
             self.add(path, "STRING_TYPE_CONVERT", "Could not interpret as string.")
             return False
@@ -110,9 +110,8 @@ class Problems:
             return False
         return True
 
-    def number(self, value: Any, path: Path, least: float, most: float, *, whole: bool = True) -> bool:
-        kinds: tuple[type, ...] = (int,) if whole else (int, float)
-        if isinstance(value, bool) or not isinstance(value, kinds):
+    def number(self, value: object, path: Path, least: float, most: float, *, whole: bool = True) -> TypeGuard[int]:
+        if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)):
             self.add(path, "NUMBER_TYPE_COERCE", f'Value "{str(value)[:50]}" is not a number.')
             return False
         if not least <= value <= most:
@@ -125,7 +124,7 @@ class Problems:
             return False
         return True
 
-    def items(self, value: Any, path: Path, least: int, most: int) -> bool:
+    def items(self, value: object, path: Path, least: int, most: int) -> TypeGuard[list[Any]]:
         if not isinstance(value, list):
             self.add(path, "LIST_TYPE_CONVERT", "Only iterables may be used in a ListType")
             return False
@@ -134,7 +133,7 @@ class Problems:
             return False
         return True
 
-    def boolean(self, value: Any, path: Path) -> None:
+    def boolean(self, value: object, path: Path) -> None:
         if not isinstance(value, bool):
             self.add(path, "BOOLEAN_TYPE_CONVERT", "Must be either true or false.")
 

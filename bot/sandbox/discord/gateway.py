@@ -7,7 +7,6 @@ import json
 import secrets
 from collections import deque
 from collections.abc import Callable
-from typing import Any
 
 from aiohttp import WSMessage, WSMsgType, web
 
@@ -180,7 +179,7 @@ class Gateway:
             self._complain(f"unknown gateway opcode {op}")
             connection.close(4001)
 
-    def _identify(self, data: Any, connection: Connection) -> None:
+    def _identify(self, data: object, connection: Connection) -> None:
         if not isinstance(data, dict) or not isinstance(data.get("properties"), dict):
             connection.close(4002)
             return
@@ -235,7 +234,7 @@ class Gateway:
                 self._send(session, "GUILD_CREATE", wire.guild_create(guild, with_members=with_members))
         self._hub.publish(Event("BOT", data={"online": True}))
 
-    def _resume(self, data: Any, connection: Connection) -> None:
+    def _resume(self, data: object, connection: Connection) -> None:
         data = data if isinstance(data, dict) else {}
         if str(data.get("token", "")).removeprefix("Bot ") != self._token:
             connection.close(4004)
@@ -255,8 +254,10 @@ class Gateway:
         self._send(session, "RESUMED", {"_trace": []})
         self._hub.publish(Event("BOT", data={"online": True}))
 
-    def _members(self, data: Any, session: Session) -> None:
-        guild = self._world.guilds.get(int(data["guild_id"])) if isinstance(data, dict) else None
+    def _members(self, data: object, session: Session) -> None:
+        if not isinstance(data, dict):
+            return
+        guild = self._world.guilds.get(int(data["guild_id"]))
         if guild is None or not session.intents & (1 << 1):
             return
         chunk: Json = {
@@ -293,11 +294,11 @@ class Gateway:
         }
 
 
-def _is_shard(value: Any) -> bool:
+def _is_shard(value: object) -> bool:
     if not isinstance(value, list) or len(value) != 2 or not all(isinstance(each, int) for each in value):
         return False
     return bool(0 <= value[0] < value[1])
 
 
-def _redacted(data: Any) -> Any:
+def _redacted(data: object) -> object:
     return data | {"token": "..."} if isinstance(data, dict) and "token" in data else data

@@ -5,9 +5,9 @@ from __future__ import annotations
 from . import wire
 from .gateway_session import Session
 from .hub import Event
-from .message import Json
+from .message import Json, Message
 from .wire import MessageWire
-from .world import User
+from .world import Channel, User
 
 GUILDS, GUILD_MEMBERS, GUILD_MESSAGES, GUILD_REACTIONS = 1 << 0, 1 << 1, 1 << 9, 1 << 10
 DIRECT_MESSAGES, DIRECT_REACTIONS, MESSAGE_CONTENT = 1 << 12, 1 << 13, 1 << 15
@@ -26,16 +26,15 @@ def dispatch_of(event: Event, session: Session, messages: MessageWire, bot: User
     if event.name.startswith("MESSAGE_REACTION"):
         needed = GUILD_REACTIONS if guild else DIRECT_REACTIONS
         return (event.name, event.data) if session.intents & needed else None
-    if event.name.startswith("MESSAGE_"):
-        return _message(event, session, messages, bot)
-    if event.name.startswith(("CHANNEL_", "THREAD_")):
-        return _channel(event, session)
+    if event.message is not None:
+        return _message(event, event.message, session, messages, bot)
+    if event.channel is not None:
+        return _channel(event, event.channel, session)
     return _guild(event, session, bot)
 
 
-def _message(event: Event, session: Session, messages: MessageWire, bot: User) -> Told | None:
-    message, guild = event.message, event.guild
-    assert message is not None
+def _message(event: Event, message: Message, session: Session, messages: MessageWire, bot: User) -> Told | None:
+    guild = event.guild
     if message.visible_to is not None:
         return None
     if not session.intents & (GUILD_MESSAGES if guild else DIRECT_MESSAGES):
@@ -53,11 +52,10 @@ def _message(event: Event, session: Session, messages: MessageWire, bot: User) -
     return event.name, body
 
 
-def _channel(event: Event, session: Session) -> Told | None:
-    assert event.channel is not None
+def _channel(event: Event, channel: Channel, session: Session) -> Told | None:
     if not session.intents & GUILDS and event.guild is not None:
         return None
-    body = wire.channel(event.channel)
+    body = wire.channel(channel)
     if event.name == "THREAD_CREATE":
         body["newly_created"] = True
     return event.name, body

@@ -24,7 +24,7 @@ class Connection:
         self._queue: asyncio.Queue[tuple[str | None, int]] = asyncio.Queue()
         self.closing = False
 
-    def send(self, op: int, data: Any = None, *, seq: int | None = None, event: str | None = None) -> None:
+    def send(self, op: int, data: object = None, *, seq: int | None = None, event: str | None = None) -> None:
         if not self.closing:
             self._queue.put_nowait((json.dumps({"op": op, "d": data, "s": seq, "t": event}), 0))
 
@@ -77,7 +77,7 @@ class Session:
     valid: bool = True
     sent: deque[tuple[int, str, Any]] = field(default_factory=lambda: deque(maxlen=_REPLAYED))
 
-    def dispatch(self, event: str, data: Any) -> None:
+    def dispatch(self, event: str, data: object) -> None:
         """Kept for a resume, and sent when somebody is there."""
         self.seq += 1
         self.sent.append((self.seq, event, data))

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .world import Channel, Guild, Message
+    from .message import Message
+    from .world import Channel, Guild
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Hub:
         self._pulse.set()
         self._pulse = asyncio.Event()
 
-    async def wait_until(self, condition: Callable[[], Any]) -> Any:
+    async def wait_until(self, condition: Callable[[], Any]) -> object:
         """The first true value of the condition, which is asked again after each change."""
         while True:
             pulse = self._pulse

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from typing import Any
 
 from .clock import Clock
 from .command_rules import check_choice
@@ -103,7 +102,7 @@ class Interactions:
             interaction.refusal = NO_ANSWER
             self._hub.touch()
 
-    async def answer(self, interaction_id: int, token: str, body: Any, files: dict[int, Upload]) -> Interaction:
+    async def answer(self, interaction_id: int, token: str, body: Json, files: dict[int, Upload]) -> Interaction:
         """The initial response. Raises 10062 when late, 40060 when not the first."""
         interaction = self._by_token.get(token)
         if interaction is None or interaction.id != interaction_id:
@@ -127,7 +126,7 @@ class Interactions:
         self._hub.touch()
         return interaction
 
-    def _callback(self, interaction: Interaction, body: Any) -> Callback:
+    def _callback(self, interaction: Interaction, body: Json) -> Callback:
         problems = Problems(self._complain)
         problems.fields(body, frozenset({"type", "data"}))
         problems.check()
@@ -152,14 +151,7 @@ class Interactions:
             case Callback.DEFERRED_UPDATE:
                 interaction.original = interaction.source
             case Callback.UPDATE:
-                assert interaction.source is not None
-                if interaction.source.deleted:
-                    raise refuse(10008)
-                interaction.original = interaction.source
-                limit = self.file_limit(interaction)
-                await self._messages.edit(
-                    interaction.source, data, files, shape=UPDATE, problems=problems, file_limit=limit
-                )
+                await self._update(interaction, data, files, problems)
             case Callback.CHOICES:
                 interaction.choices = self._choices(interaction, data, problems)
             case Callback.MODAL:
@@ -175,6 +167,13 @@ class Interactions:
         interaction.original = await self._messages.create(
             blank, data, files, shape=RESPONSE, problems=problems, file_limit=self.file_limit(interaction)
         )
+
+    async def _update(self, interaction: Interaction, data: Json, files: dict[int, Upload], problems: Problems) -> None:
+        if interaction.source is None or interaction.source.deleted:
+            raise refuse(10008)
+        limit = self.file_limit(interaction)
+        await self._messages.edit(interaction.source, data, files, shape=UPDATE, problems=problems, file_limit=limit)
+        interaction.original = interaction.source
 
     def _defer(self, interaction: Interaction, data: Json, problems: Problems) -> None:
         problems.fields(data, frozenset({"flags"}))

@@ -39,7 +39,7 @@ class MemberDriver:
     def commands(self, channel: Channel) -> list[Json]:
         return self._picker.visible(self.user, channel)
 
-    async def slash(self, channel: Channel, name: str, /, **options: Any) -> Interaction:
+    async def slash(self, channel: Channel, name: str, /, **options: object) -> Interaction:
         return await self.invoke(channel, name, options)
 
     async def invoke(self, channel: Channel, name: str, options: Mapping[str, Any]) -> Interaction:
@@ -48,7 +48,7 @@ class MemberDriver:
         opened = self._core.interactions.open(Kind.COMMAND, self.user, channel, data, command=command)
         return await self._run(opened)
 
-    async def complete(self, channel: Channel, name: str, /, *, focused: str, **options: Any) -> list[Json]:
+    async def complete(self, channel: Channel, name: str, /, *, focused: str, **options: object) -> list[Json]:
         return await self.choices(channel, name, focused, options)
 
     async def choices(self, channel: Channel, name: str, focused: str, options: Mapping[str, Any]) -> list[Json]:
@@ -198,7 +198,7 @@ class MemberDriver:
             raise Refused(f"{what!r} is disabled")
         return chosen
 
-    def _chosen(self, select: Json, value: Any, channel: Channel, resolved: Resolved) -> str:
+    def _chosen(self, select: Json, value: object, channel: Channel, resolved: Resolved) -> str:
         if select["type"] == STRING_SELECT:
             for each in select["options"]:
                 if value in (each["value"], each["label"]):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 from aiohttp import WSMsgType, web
 
@@ -238,7 +237,7 @@ def _guarded(handler: _Handler) -> _Handler:
     return answer
 
 
-def _json(value: Any, status: int = 200) -> web.Response:
+def _json(value: object, status: int = 200) -> web.Response:
     return web.Response(status=status, body=json.dumps(value).encode(), content_type="application/json")
 
 
@@ -246,7 +245,7 @@ def _number(text: str) -> int:
     return int(text) if text.isdigit() and len(text) < 22 else 0
 
 
-def _object(value: Any) -> Json:
+def _object(value: object) -> Json:
     if not isinstance(value, dict):
         raise Refused("a JSON object is wanted")
     return value

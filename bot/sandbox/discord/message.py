@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from enum import IntFlag, IntEnum
+from enum import IntEnum, IntFlag
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class Message:
     at: float
     content: str = ""
     type: MessageType = MessageType.DEFAULT
-    flags: Flag = Flag(0)
+    flags: Flag = field(default=Flag(0))
     tts: bool = False
     nonce: str | int | None = None
     embeds: list[Json] = field(default_factory=list)

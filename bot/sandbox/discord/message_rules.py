@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from .components import ComponentRules
 from .errors import ApiError, Path, Problems, refuse
@@ -166,7 +165,7 @@ class MessageRules:
         ):
             self._problems.required((*path, "description"))
 
-    def _embed_fields(self, fields: Any, path: Path) -> None:
+    def _embed_fields(self, fields: object, path: Path) -> None:
         if fields is None or not self._problems.items(fields, (*path, "fields"), 0, 25):
             return
         for index, each in enumerate(fields):
@@ -175,7 +174,7 @@ class MessageRules:
                 self._problems.text(each.get("name"), (*where, "name"), 1, 256)
                 self._problems.text(each.get("value"), (*where, "value"), 1, 1024)
 
-    def _image(self, url: Any, path: Path) -> None:
+    def _image(self, url: object, path: Path) -> None:
         if not self._problems.text(url, path, 1, 2048):
             return
         self._reference(url, path)
@@ -186,7 +185,9 @@ class MessageRules:
         if url.startswith(("https://", "http://")):
             return
         if not url.startswith("attachment://"):
-            self._problems.add(path, "URL_TYPE_INVALID_SCHEME", f'Scheme "{url.split(":")[0][:20]}" is not supported.')
+            self._problems.add(
+                path, "URL_TYPE_INVALID_SCHEME", f'Scheme "{url.split(":", maxsplit=1)[0][:20]}" is not supported.'
+            )
         elif url.removeprefix("attachment://") not in self._names:
             self._problems.add(path, "MEDIA_ATTACHMENT_NOT_FOUND", "The referenced attachment was not found")
 
@@ -253,5 +254,5 @@ def _embed_size(embed: Json) -> int:
     return total + sum(len(each["name"].strip()) + len(each["value"].strip()) for each in embed.get("fields") or [])
 
 
-def _is_id(value: Any) -> bool:
+def _is_id(value: object) -> bool:
     return (isinstance(value, int) and not isinstance(value, bool)) or (isinstance(value, str) and value.isdigit())

@@ -67,7 +67,7 @@ class ModalForm:
             return filled | {"values": [_option(field, each) for each in values]}
         return filled | {"values": [str(getattr(each, "id", each)) for each in values]}
 
-    async def _file(self, value: Any, resolved: Resolved) -> str:
+    async def _file(self, value: object, resolved: Resolved) -> str:
         if not isinstance(value, Upload):
             raise Refused("this field takes files")
         if len(value.data) > self._file_limit:
@@ -75,7 +75,7 @@ class ModalForm:
         return resolved.attachment(await self._cdn.store(value, self._folder, ephemeral=True))
 
 
-def _preset(field: Json) -> Any:
+def _preset(field: Json) -> object:
     if field["type"] == TEXT_INPUT:
         return field.get("value") or ""
     if field["type"] == CHECKBOX:
@@ -84,7 +84,7 @@ def _preset(field: Json) -> Any:
     return chosen[0] if field["type"] == RADIO and chosen else chosen or None
 
 
-def _text(field: Json, value: Any) -> str:
+def _text(field: Json, value: object) -> str:
     if not isinstance(value, str):
         raise Refused(f"field {field['custom_id']!r} is text")
     if not value and not field.get("required", True):
@@ -95,7 +95,7 @@ def _text(field: Json, value: Any) -> str:
     return value
 
 
-def _option(field: Json, value: Any) -> str:
+def _option(field: Json, value: object) -> str:
     for each in field["options"]:
         if value in (each["value"], each["label"]):
             return str(each["value"])

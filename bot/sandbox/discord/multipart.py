@@ -94,7 +94,7 @@ async def _bounded(request: web.Request, limit: int) -> bytes:
     return bytes(kept)
 
 
-def _json(raw: bytes) -> Any:
+def _json(raw: bytes) -> object:
     try:
         return json.loads(raw)
     except ValueError:

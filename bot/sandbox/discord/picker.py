@@ -20,7 +20,7 @@ _FAMILIES["audio"] = ("mp3", "wav", "ogg", "m4a", "flac")
 _MOST = 2**53
 
 
-class Refused(Exception):  # noqa: N818 - named for what the client does
+class Refused(Exception):
     """The member's client, or Discord before it tells the bot, would not let this through."""
 
 
@@ -74,12 +74,14 @@ class Picker:
             return False
         if command["nsfw"] and not (user.adult and (channel.nsfw or guild is None)):
             return False
-        return guild is None or self._permitted(command, user, channel)
+        return self._permitted(command, user, channel)
 
     def _permitted(self, command: Json, user: User, channel: Channel) -> bool:
         needed = command["default_member_permissions"]
-        assert channel.guild is not None
-        may = in_channel(channel.guild.members[user.id], channel)
+        member = channel.guild.members.get(user.id) if channel.guild else None
+        if member is None:
+            return True
+        may = in_channel(member, channel)
         if needed is None or Permission.ADMINISTRATOR in may:
             return True
         return needed != "0" and Permission(int(needed)) in may
@@ -128,7 +130,7 @@ class Picker:
                 raise Refused(f"option {name!r} is required")
         return filled
 
-    async def _value(self, option: Json, value: Any, channel: Channel, resolved: Resolved) -> Any:
+    async def _value(self, option: Json, value: object, channel: Channel, resolved: Resolved) -> object:
         match option["type"]:
             case kinds.STRING:
                 return _string(option, value)
@@ -143,7 +145,7 @@ class Picker:
             case _:
                 return self.mentioned(option, value, channel, resolved)
 
-    async def _attachment(self, option: Json, value: Any, channel: Channel, resolved: Resolved) -> str:
+    async def _attachment(self, option: Json, value: object, channel: Channel, resolved: Resolved) -> str:
         if not isinstance(value, Upload):
             raise Refused(f"option {option['name']!r} is a file")
         limit = self._options.limit_for(channel.guild.premium_tier if channel.guild else 0)
@@ -154,7 +156,7 @@ class Picker:
         stored = await self._cdn.store(value, str(self._world.bot.id), ephemeral=True)
         return resolved.attachment(stored)
 
-    def mentioned(self, option: Json, value: Any, channel: Channel, resolved: Resolved) -> str:
+    def mentioned(self, option: Json, value: object, channel: Channel, resolved: Resolved) -> str:
         kind = option["type"]
         found = self._look_up(value, channel)
         if isinstance(found, User) and kind in (kinds.USER, kinds.MENTIONABLE):
@@ -167,17 +169,17 @@ class Picker:
             return resolved.channel(found)
         raise Refused(f"option {option['name']!r} does not take that")
 
-    def _look_up(self, value: Any, channel: Channel) -> User | Role | Channel | None:
+    def _look_up(self, value: object, channel: Channel) -> User | Role | Channel | None:
         if isinstance(value, (User, Role, Channel)):
             return value
         if not str(value).isdigit():
             return None
-        number = int(value)
+        number = int(str(value))
         roles = channel.guild.roles if channel.guild else {}
         return self._world.users.get(number) or roles.get(number) or self._world.channels.get(number)
 
 
-def _string(option: Json, value: Any) -> str:
+def _string(option: Json, value: object) -> str:
     if not isinstance(value, str):
         raise Refused(f"option {option['name']!r} is text")
     if choices := option.get("choices"):
@@ -187,11 +189,11 @@ def _string(option: Json, value: Any) -> str:
     return value
 
 
-def _number(option: Json, value: Any) -> int | float:
+def _number(option: Json, value: object) -> int | float:
     whole = option["type"] == kinds.INTEGER
     if choices := option.get("choices"):
-        chosen: int | float = _chosen(option, choices, value)
-        return chosen
+        chosen = _chosen(option, choices, value)
+        return int(chosen) if whole else float(chosen)
     if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)):
         raise Refused(f"option {option['name']!r} is a number")
     low, high = option.get("min_value", -_MOST), option.get("max_value", _MOST)
@@ -200,10 +202,11 @@ def _number(option: Json, value: Any) -> int | float:
     return int(value) if whole else float(value)
 
 
-def _chosen(option: Json, choices: list[Json], value: Any) -> Any:
+def _chosen(option: Json, choices: list[Json], value: object) -> str | int | float:
     for each in choices:
         if value in (each["value"], each["name"]):
-            return each["value"]
+            picked: str | int | float = each["value"]
+            return picked
     raise Refused(f"option {option['name']!r} has no choice {value!r}")
 
 

@@ -9,7 +9,7 @@ from .hub import Event
 from .message import Flag, Json
 from .permissions import Permission
 from .routes import Call, Reply, Route
-from .world import CHANNEL_KINDS, Channel, User
+from .world import CHANNEL_KINDS, Channel, Guild, User
 
 _THREAD_FIELDS = frozenset({"name", "auto_archive_duration", "type", "invitable", "rate_limit_per_user"})
 _EDITABLE = frozenset({"name", "topic", "archived", "locked", "nsfw", "auto_archive_duration"})
@@ -61,16 +61,15 @@ async def start_thread(call: Call) -> Reply:
         raise refuse(50013)
     if parent.guild is None or parent.is_thread:
         raise refuse(50008)
-    thread = _thread(call, parent)
+    thread = _thread(call, parent, parent.guild)
     return Reply(201, wire.channel(thread))
 
 
-def _thread(call: Call, parent: Channel) -> Channel:
+def _thread(call: Call, parent: Channel, guild: Guild) -> Channel:
     problems = call.problems()
     problems.fields(call.json, _THREAD_FIELDS)
     problems.text(call.json.get("name"), ("name",), 1, 100)
     problems.check()
-    assert parent.guild is not None
     message = None
     if "message" in call.params:
         message = parent.messages.get(call.id("message"))
@@ -79,7 +78,8 @@ def _thread(call: Call, parent: Channel) -> Channel:
         if Flag.HAS_THREAD in message.flags:
             raise refuse(160004)
     kind = "private_thread" if call.json.get("type") == CHANNEL_KINDS["private_thread"] else "thread"
-    thread = parent.guild.add_channel(call.json["name"], kind, parent=parent)
+    thread_id = message.id if message is not None else None
+    thread = guild.add_channel(call.json["name"], kind, parent=parent, channel_id=thread_id)
     thread.owner = call.core.world.bot
     if message is not None:
         message.flags |= Flag.HAS_THREAD
@@ -149,7 +149,7 @@ def _reaction(call: Call, found: Channel, name: str) -> Event:
     return Event(name, found.guild, found, data=data)
 
 
-async def guild(call: Call) -> Reply:
+async def guild_(call: Call) -> Reply:
     found = call.guild()
     body = wire.guild(found)
     if call.flag("with_counts"):
@@ -194,7 +194,7 @@ ROUTES = [
     Route("PUT", _REACTION + "/@me", react, "reaction"),
     Route("DELETE", _REACTION + "/@me", unreact, "reaction"),
     Route("GET", _REACTION, reactors, query=frozenset({"limit", "after", "type"})),
-    Route("GET", "/guilds/{guild}", guild, query=frozenset({"with_counts"})),
+    Route("GET", "/guilds/{guild}", guild_, query=frozenset({"with_counts"})),
     Route("GET", "/guilds/{guild}/channels", channels),
     Route("GET", "/guilds/{guild}/roles", roles),
     Route("GET", "/guilds/{guild}/members", members, query=frozenset({"limit", "after"})),

@@ -19,7 +19,7 @@ async def listed(call: Call) -> Reply:
 
 
 async def replaced(call: Call) -> Reply:
-    return Reply(200, call.core.commands.replace(_scope(call), call.body.json, call.core.complain))
+    return Reply(200, call.core.commands.replace(_scope(call), call.array, call.core.complain))
 
 
 async def upserted(call: Call) -> Reply:

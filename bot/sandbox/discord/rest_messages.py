@@ -32,7 +32,7 @@ async def create(call: Call) -> Reply:
     may = writable(call.core, channel)
     nonces = call.core.nonces
     if body.get("enforce_nonce") and body.get("nonce") is not None:
-        earlier = nonces.earlier(channel, body["nonce"])
+        earlier = await nonces.earlier(channel, body["nonce"])
         if earlier is not None:
             return _repeated(call, earlier)
     _check_rights(body, call, may)

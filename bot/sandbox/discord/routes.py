@@ -70,6 +70,12 @@ class Call:
         return self.body.json
 
     @property
+    def array(self) -> list[Any]:
+        if not isinstance(self.body.json, list):
+            raise ApiError(400, 50109, "The request body contains invalid JSON.")
+        return self.body.json
+
+    @property
     def files(self) -> dict[int, Upload]:
         return self.body.files
 

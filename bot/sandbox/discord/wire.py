@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
 
 from .cdn import Cdn
-from .message import Attachment, Flag, Json, Message, MessageType, walk
+from .interaction import Interaction
+from .message import Attachment, Json, Message, MessageType, walk
 from .permissions import Permission, in_channel
 from .snowflake import iso
 from .world import Channel, Guild, Member, Role, User
@@ -299,7 +299,7 @@ class MessageWire:
             "attachment_id": str(found.id),
         }
 
-    def _named(self, value: Message, url: Any) -> Attachment | None:
+    def _named(self, value: Message, url: object) -> Attachment | None:
         if not isinstance(url, str):
             return None
         if not url.startswith(ATTACHMENT_SCHEME):
@@ -319,21 +319,25 @@ def _optional(value: Message) -> Json:
     if value.reactions:
         body["reactions"] = [_reaction(name, users) for name, users in value.reactions.items()]
     if value.interaction is not None:
-        world = value.channel.world
-        body |= {"application_id": str(world.bot.id), "webhook_id": str(world.bot.id)}
-    if value.interaction is not None and value.type in (
-        MessageType.CHAT_INPUT_COMMAND,
-        MessageType.CONTEXT_MENU_COMMAND,
-    ):
-        body |= _legacy_interaction(value)
-    if value.interaction is not None and Flag.LOADING not in value.flags:
-        body["interaction_metadata"] = _metadata(value)
+        body |= _of_interaction(value, value.interaction)
     return body
 
 
-def _metadata(value: Message) -> Json:
-    interaction = value.interaction
-    assert interaction is not None
+def _of_interaction(value: Message, interaction: Interaction) -> Json:
+    application_id = str(value.channel.world.bot.id)
+    body: Json = {"application_id": application_id, "webhook_id": application_id}
+    body["interaction_metadata"] = _metadata(value, interaction)
+    if value.type in (MessageType.CHAT_INPUT_COMMAND, MessageType.CONTEXT_MENU_COMMAND):
+        body["interaction"] = {
+            "id": str(interaction.id),
+            "type": int(interaction.kind),
+            "name": interaction.command,
+            "user": user(interaction.user),
+        }
+    return body
+
+
+def _metadata(value: Message, interaction: Interaction) -> Json:
     body: Json = {
         "id": str(interaction.id),
         "type": int(interaction.kind),
@@ -347,19 +351,6 @@ def _metadata(value: Message) -> Json:
     if interaction.command:
         body |= {"name": interaction.command, "command_type": 1}
     return body
-
-
-def _legacy_interaction(value: Message) -> Json:
-    interaction = value.interaction
-    assert interaction is not None
-    return {
-        "interaction": {
-            "id": str(interaction.id),
-            "type": int(interaction.kind),
-            "name": interaction.command,
-            "user": user(interaction.user),
-        }
-    }
 
 
 def _reaction(name: str, users: list[User]) -> Json:

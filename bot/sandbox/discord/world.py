@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from .clock import Clock
 from .hub import Event, Hub
@@ -144,14 +143,18 @@ class Guild:
         overwrites: Mapping[Member | Role, Overwrite] | None = None,
         nsfw: bool = False,
         topic: str | None = None,
+        channel_id: int | None = None,
     ) -> Channel:
-        """A thread needs its `parent`. The overwrites stand before anybody hears of the channel."""
+        """A thread needs its `parent`, and has the id of the message that it hangs on.
+
+        The overwrites stand before anybody hears of the channel.
+        """
         number = CHANNEL_KINDS[kind]
         if number in _THREADS and parent is None:
             raise ValueError("a thread needs a parent channel")
         channel = Channel(
             self.world,
-            self.world.ids.next(),
+            channel_id or self.world.ids.next(),
             number,
             name,
             self,
@@ -218,7 +221,8 @@ class World:
         found = [each for channel in self.channels.values() for each in channel.messages.values()]
         return sorted(found, key=lambda each: each.id)
 
-    def add_user(self, username: str, global_name: str | None = None, **settings: Any) -> User:
+    def add_user(self, username: str, global_name: str | None = None, **settings: bool) -> User:
+        """`settings` are the flags of `User`."""
         color = _COLORS[len(self.users) % len(_COLORS)]
         user = User(self.ids.next(), username, global_name or username.title(), color=color, **settings)
         self.users[user.id] = user
