@@ -106,7 +106,8 @@ class Board:
         if post.given_up:
             return
         if post.ending:
-            return await self._edit_last(post)
+            await self._edit_last(post)
+            return
         message = post.tried = post.wanted
         try:
             await self._line.once(lambda: self._patch(post, message))

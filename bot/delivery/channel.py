@@ -32,8 +32,8 @@ class ChannelDelivery:
     `deliver` also raises OSError when the artifact cannot be read or the disk has no room for a smaller one.
     """
 
-    def __init__(self, client: discord.Client, artifacts: Artifacts, clock: Clock) -> None:
-        self._client, self._artifacts = client, artifacts
+    def __init__(self, client: discord.Client, artifacts: Artifacts, clock: Clock, *, keep_days: float = 7) -> None:
+        self._client, self._artifacts, self._keep_days = client, artifacts, keep_days
         self._line = Line(clock)
         self._limits = FileLimits(client, clock)
         self._history = History(client, self._line)
@@ -156,11 +156,11 @@ class ChannelDelivery:
         if job.result_message_id is None or job.result_message_id != job.ack_message_id:
             await self._end_queue_message(job)
         if job.state.failed or (job.state is JobState.CANCELLED and job.cause is not Cause.BY_MEMBER):
-            await self._notices.tell(job, texts.notice(job))
+            await self._notices.tell(job, texts.notice(job, self._keep_days))
 
     async def _end_queue_message(self, job: Job) -> None:
         try:
-            await self._board.end(job, texts.ending(job))
+            await self._board.end(job, texts.ending(job, self._keep_days))
         except Refused as refused:
             log.info("the queue message keeps its old text", extra={"job": job.id, "why": str(refused)})
 

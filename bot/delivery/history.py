@@ -52,22 +52,23 @@ def holds_film(job: Job) -> Wanted:
 
 
 def is_notice(job: Job) -> Wanted:
+    """It mentions the requester, which the queue message does not."""
     return lambda message: (
         message.id != job.ack_message_id
         and not message.attachments
-        and job.id in " ".join((message.content, *_custom_ids(message)))
-        and not _can_be_cancelled(message)
+        and f"<@{job.to.member_id}>" in message.content
+        and _named(job) in message.content
     )
 
 
 def is_acknowledgement(job: Job) -> Wanted:
     cancel = Button(Verb.CANCEL, job.id).custom_id
-    return lambda message: job.id in message.content or cancel in _custom_ids(message)
+    return lambda message: _named(job) in message.content or cancel in _custom_ids(message)
 
 
-def _can_be_cancelled(message: discord.Message) -> bool:
-    buttons = map(Button.parse, _custom_ids(message))
-    return any(button is not None and button.verb is Verb.CANCEL for button in buttons)
+def _named(job: Job) -> str:
+    """As our texts write it. A prompt that holds somebody's job id cannot pass for it: its backticks are replaced."""
+    return f"`{job.id}`"
 
 
 def _custom_ids(message: discord.Message) -> Iterator[str]:

@@ -42,11 +42,13 @@ class Notices:
             return
         if job.ack_message_id is not None:
             try:
-                return await self._send(channel, job, words, _reply(job, job.ack_message_id))
+                await self._send(channel, job, words, _reply(job, job.ack_message_id))
             except Refused as refused:
                 # A reply needs to read the history; Discord says so in more than one way.
                 if refused.answer not in (Answer.NO_REPLY, Answer.NO_PERMISSION, Answer.INVALID):
                     raise
+            else:
+                return
         await self._send(channel, job, words)
 
     async def _to_member(self, job: Job, words: Message) -> None:
