@@ -28,6 +28,13 @@ function post(path, body, signal) {
   });
 }
 
+function form(payload, files) {
+  const body = new FormData();
+  body.append("payload", JSON.stringify(payload));
+  for (const [name, file] of files) body.append(name, file, file.name);
+  return body;
+}
+
 export function fetchWorld() {
   return send("/sandbox/world");
 }
@@ -38,8 +45,8 @@ export class MemberApi {
     this.userId = userId;
   }
 
-  path(rest) {
-    return `/sandbox/${rest}?as=${encodeURIComponent(this.userId)}`;
+  path(rest, query = {}) {
+    return `/sandbox/${rest}?${new URLSearchParams({ as: this.userId, ...query })}`;
   }
 
   messages(channel) {
@@ -50,8 +57,8 @@ export class MemberApi {
     return send(this.path("dms"));
   }
 
-  commands(guild) {
-    return send(this.path(`guilds/${guild}/commands`));
+  commands({ id, guild }) {
+    return send(guild ? this.path(`guilds/${guild.id}/commands`, { channel: id }) : this.path("dms/commands"));
   }
 
   say(channel, content) {
@@ -59,22 +66,23 @@ export class MemberApi {
   }
 
   async command(channel, name, options, files) {
-    const form = new FormData();
-    form.append("payload", JSON.stringify({ name, options }));
-    for (const [option, file] of files) form.append(option, file, file.name);
-    return (await post(this.path(`channels/${channel}/command`), form)).interaction;
+    return (await post(this.path(`channels/${channel}/command`), form({ name, options }, files))).interaction;
   }
 
   async complete(channel, name, options, focused, signal) {
     return (await post(this.path(`channels/${channel}/complete`), { name, options, focused }, signal)).choices;
   }
 
+  remove(message) {
+    return send(this.path(`messages/${message}`), { method: "DELETE" });
+  }
+
   async component(message, body) {
     return (await post(this.path(`messages/${message}/component`), body)).interaction;
   }
 
-  async modal(interaction, values) {
-    return (await post(this.path(`modals/${interaction}`), { values })).interaction;
+  async modal(interaction, values, files) {
+    return (await post(this.path(`modals/${interaction}`), form({ values }, files))).interaction;
   }
 }
 

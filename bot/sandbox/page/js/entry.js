@@ -26,9 +26,8 @@ export class Entry {
   /** A full command name and a space is a command already. */
   #typed() {
     const text = this.input.value;
-    const found = /^\/.*\s/s.test(text) ? readLine(this.commands(), text) : null;
-    const longer = found && this.commands().some(({ name }) => name.startsWith(`${found.command.name} `));
-    if (!found || longer) return;
+    const found = text.startsWith("/") ? readLine(this.commands(), text) : null;
+    if (!found || text.length === found.command.name.length + 1) return;
     this.box.close();
     this.onCommand(found.command, found.values);
   }

@@ -107,11 +107,15 @@ class ListField extends Field {
   }
 }
 
+function accepted({ file_types: types = [] }) {
+  return types.map((type) => (type.startsWith(".") ? type : `${type}/*`)).join(",") || null;
+}
+
 class FileField extends Field {
   constructor(option) {
     super(option);
     this.file = null;
-    this.input = el("input", { type: "file", class: "visually-hidden file-input", onchange: () => this.set(this.input.files[0] ?? null) });
+    this.input = el("input", { type: "file", accept: accepted(option), class: "visually-hidden file-input", onchange: () => this.set(this.input.files[0] ?? null) });
     this.label = el("span", { class: "file-drop" });
     this.element = el("span", { class: "file-field" }, this.label, this.input);
     this.label.addEventListener("click", () => this.input.click());

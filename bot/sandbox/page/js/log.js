@@ -8,7 +8,6 @@ const TOGETHER = 7 * 60_000;
 export class Log {
   #views = new Map();
   #rows = new Map();
-  #dismissed = new Set();
 
   constructor(element, jump, store, makeContext, emptyState) {
     Object.assign(this, { element, jump, store, makeContext, emptyState });
@@ -20,6 +19,7 @@ export class Log {
     element.addEventListener("load", () => this.atEnd && this.toEnd(), true);
     element.addEventListener("loadedmetadata", () => this.atEnd && this.toEnd(), true);
     store.on("messages", () => this.draw());
+    store.on("sent", () => this.toEnd());
     store.on("acting channel world", () => this.#maybeReset());
   }
 
@@ -35,8 +35,8 @@ export class Log {
   }
 
   draw() {
-    const context = this.makeContext({ dismiss: (id) => this.#dismiss(id), jumpTo: (id) => this.#jumpTo(id) });
-    const messages = this.store.messages.filter(({ id }) => !this.#dismissed.has(id));
+    const context = this.makeContext({ jumpTo: (id) => this.#jumpTo(id) });
+    const { messages } = this.store;
     const nodes = [...messages.map((message) => this.#view(message, context)), ...this.store.pending.map((row) => this.#row(row))];
     const added = this.#arrange(nodes.length ? nodes : [this.emptyState()]);
     this.#forget(messages);
@@ -100,12 +100,6 @@ export class Log {
       this.#views.get(message.id).element.classList.toggle("grouped", Boolean(follows));
       last = message;
     }
-  }
-
-  #dismiss(id) {
-    this.#dismissed.add(id);
-    this.draw();
-    this.element.focus();
   }
 
   #jumpTo(id) {

@@ -12,7 +12,7 @@ import { startClock } from "./time.js";
 const SEEN = "matinee-ideas-seen";
 const store = new Store();
 const session = new Session(store, {
-  onModal: (interaction) => openModal(interaction, makeContext(), (id, values) => session.submitModal(id, values)),
+  onModal: (interaction) => openModal(interaction, makeContext(), (...filled) => session.submitModal(...filled)),
   onTrouble: (sentence) => composer.complain(sentence),
 });
 const composer = new Composer(byId("composer"), store, session);
@@ -31,9 +31,15 @@ function makeContext(more = {}) {
     find: (id) => store.message(store.channelId, id),
     openChannel: (id) => session.openChannel(id),
     prefill: (wanted) => composer.prefill(wanted),
+    dismiss,
     pressOn,
     ...more,
   };
+}
+
+async function dismiss(message) {
+  await session.dismiss(message);
+  byId("log").focus();
 }
 
 async function pressOn(message, customId, values) {
@@ -116,6 +122,7 @@ function wireViews() {
   store.on("messages commands channel", drawIdeas);
   store.on("commands", () => log.draw());
   store.on("connection", drawBanner);
+  store.on("sent", () => showIdeas(false));
   byId("ideas-toggle").addEventListener("click", () => showIdeas(byId("ideas").hidden));
   startClock(document);
 }

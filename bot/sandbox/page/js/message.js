@@ -54,7 +54,7 @@ function body(message, context) {
 function privately(message, context) {
   if (!(message.flags & EPHEMERAL)) return null;
   return el("p", { class: "private", "data-testid": "ephemeral" }, icon("eye"), "Only you can see this ·",
-    el("button", { type: "button", class: "text-button", "data-testid": "dismiss", onclick: () => context.dismiss(message.id) }, "Dismiss message"));
+    el("button", { type: "button", class: "text-button", "data-testid": "dismiss", onclick: () => context.dismiss(message) }, "Dismiss message"));
 }
 
 const PARTS = [
@@ -96,7 +96,7 @@ export class MessageView {
   }
 
   #part(name, draw, facts) {
-    const signature = JSON.stringify(facts(this.message)) ?? "";
+    const signature = JSON.stringify(facts(this.message), unsigned);
     const before = this.#drawn.get(name);
     const node = before?.signature === signature ? before.node : draw(this.message, this.context);
     this.#drawn.set(name, { signature, node });
@@ -109,10 +109,9 @@ export class MessageView {
   }
 
   #concernsMe() {
-    const { mentions = [], content = "", referenced_message: target } = this.message;
+    const { author, mentions, notified } = this.message;
     const { actingId } = this.context;
-    if (this.message.author?.id === actingId) return false;
-    return mentions.some(({ id }) => id === actingId) || target?.author?.id === actingId || new RegExp(`<@!?${actingId}>`).test(content);
+    return author.id !== actingId && (notified ?? mentions.map(({ id }) => id)).includes(actingId);
   }
 
   async #press(customId, values, pressed) {
@@ -123,6 +122,11 @@ export class MessageView {
     this.trouble.hidden = sentence === null;
     this.trouble.textContent = sentence ?? "";
   }
+}
+
+/** Links are signed anew each time; another signature is no other picture. */
+function unsigned(key, value) {
+  return key.endsWith("url") && typeof value === "string" ? value.split("?")[0] : value;
 }
 
 function arrange(parent, wanted) {

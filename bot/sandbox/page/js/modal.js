@@ -31,13 +31,14 @@ function checkbox(data, id) {
   return { element: input, value: () => input.checked };
 }
 
-function unsupported(data) {
-  return { element: el("p", { class: "faint" }, "A file cannot be given here in the sandbox."), value: () => data.values ?? [] };
+function fileInput(data, id) {
+  const input = el("input", { type: "file", id, required: data.required !== false, "data-testid": `modal-${data.custom_id}` });
+  return { element: input, file: () => input.files[0] ?? null };
 }
 
 const INPUTS = {
   3: selectInput, 4: textInput, 5: selectInput, 6: selectInput, 7: selectInput, 8: selectInput,
-  19: unsupported,
+  19: fileInput,
   21: (data, id) => choiceGroup(data, id, "radio", (values) => values[0] ?? null),
   22: (data, id) => choiceGroup(data, id, "checkbox", (values) => values),
   23: checkbox,
@@ -51,7 +52,7 @@ function labelled(data, label, description, context) {
   const row = el("div", { class: "modal-row" },
     el("label", { for: id }, label, data.required === false ? el("span", { class: "faint" }, " (optional)") : null),
     description ? el("p", { class: "faint" }, description) : null, input.element);
-  return { row, entry: [data.custom_id, input.value] };
+  return { row, name: data.custom_id, input };
 }
 
 function rows(components, context) {
@@ -78,9 +79,11 @@ export function openModal(interaction, context, submit) {
 
   async function submitted(event) {
     event.preventDefault();
-    const values = Object.fromEntries(drawn.flatMap(({ entry }) => (entry ? [[entry[0], entry[1]()]] : [])));
+    const inputs = drawn.filter(({ input }) => input);
+    const values = Object.fromEntries(inputs.filter(({ input }) => !input.file).map(({ name, input }) => [name, input.value()]));
+    const files = inputs.flatMap(({ name, input }) => (input.file?.() ? [[name, input.file()]] : []));
     send.disabled = true;
-    const sentence = await outcome(() => submit(interaction.id, values));
+    const sentence = await outcome(() => submit(interaction.id, values, files));
     send.disabled = false;
     if (sentence === null) return dialog.close();
     trouble.textContent = sentence;

@@ -39,11 +39,9 @@ export class Session {
   }
 
   async openChannel(channelId) {
-    const before = this.store.channel?.guild;
     this.store.openChannel(channelId);
     this.#remember();
-    await this.#loadMessages();
-    if (this.store.channel?.guild !== before) await this.loadCommands();
+    await Promise.all([this.#loadMessages(), this.loadCommands()]);
   }
 
   #remember() {
@@ -81,11 +79,11 @@ export class Session {
   }
 
   async loadCommands() {
-    const guild = this.store.channel?.guild;
-    if (!guild) return this.store.setCommands([]);
-    return this.#guard(async (api) => {
-      const commands = await api.commands(guild.id);
-      if (api === this.api) this.store.setCommands(commands);
+    const { channel } = this.store;
+    if (!channel) return;
+    await this.#guard(async (api) => {
+      const commands = await api.commands(channel);
+      if (api === this.api && channel.id === this.store.channelId) this.store.setCommands(commands);
     });
   }
 
@@ -124,6 +122,10 @@ export class Session {
     await this.#guard(async () => this.store.setWorld(await fetchWorld()));
   }
 
+  dismiss(message) {
+    return this.#guard((api) => api.remove(message.id));
+  }
+
   say(content) {
     return this.api.say(this.store.channelId, content);
   }
@@ -153,8 +155,8 @@ export class Session {
     return interaction.refusal ?? null;
   }
 
-  async submitModal(interactionId, values) {
-    const interaction = await this.api.modal(interactionId, values);
+  async submitModal(interactionId, values, files) {
+    const interaction = await this.api.modal(interactionId, values, files);
     this.#answered(interaction);
     return interaction.refusal ?? null;
   }

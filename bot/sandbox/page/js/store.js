@@ -8,7 +8,7 @@ export function bySnowflake(a, b) {
   return a.id.length - b.id.length || (a.id < b.id ? -1 : Number(a.id > b.id));
 }
 
-/** Everything the page knows; views listen for "world", "acting", "channel", "messages", "commands", "bot" and "connection". */
+/** Everything the page knows; views listen for "world", "acting", "channel", "messages", "commands", "bot", "connection" and "sent". */
 export class Store extends EventTarget {
   world = { users: [], guilds: [], bot: { id: null, online: false } };
   users = new Map();
@@ -113,7 +113,7 @@ export class Store extends EventTarget {
 
   addPending(row) {
     this.#pending.push(row);
-    this.changed("messages");
+    this.changed("messages", "sent");
   }
 
   changePending(row, changes) {
