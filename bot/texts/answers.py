@@ -1,0 +1,134 @@
+"""Private answers: to buttons, to `/queue`, `/models` and `/cancel`, and to what goes wrong in ourselves."""
+
+from collections.abc import Sequence
+
+from bot.domain.generation import Capability, ModelSpec, Option, duration_bounds
+from bot.domain.job import Job, JobState
+from bot.domain.messages import Button, Message, Verb
+from bot.texts.words import listed, name, noun, number, one_page, pages, plain, span, when
+
+_COMMANDS = {
+    Capability.TEXT_TO_VIDEO: "/video",
+    Capability.IMAGE_TO_VIDEO: "/animate",
+    Capability.TEXT_TO_IMAGE: "/image",
+}
+_STATES: dict[JobState, str] = {
+    JobState.RECEIVED: "queued",
+    JobState.QUEUED: "queued",
+    JobState.SUBMITTING: "being made",
+    JobState.SUBMITTED: "being made",
+    JobState.RESULT: "posting",
+    JobState.POSTING: "posting",
+    JobState.DONE: "done",
+    JobState.ABANDONED: "failed, nothing spent",
+    JobState.REFUSED: "failed, nothing spent",
+    JobState.AMBIGUOUS: "failed, may have been charged",
+    JobState.LOST_RESULT: "failed, result lost",
+    JobState.UNDELIVERABLE: "failed to be posted",
+    JobState.CANCELLED: "cancelled",
+}
+
+STORAGE_BUSY = "Matinee's database is busy. Nothing was stored or spent; please try again in a moment."
+STORAGE_FULL = "Matinee's storage is full. Nothing was stored or spent; please tell the operator of this bot."
+COMMAND_CHANGED = "This command has changed. Reload Discord and use it again; nothing was stored or spent."
+NOT_POSTED = (
+    "Matinee could not post the queue message, so the request was dropped; nothing was spent. Please try again."
+)
+ON_ITS_WAY = "On its way."
+
+
+def storage(full: bool) -> str:
+    return STORAGE_FULL if full else STORAGE_BUSY
+
+
+def bug(incident: str) -> str:
+    return (
+        "Matinee hit a bug and did not finish what you asked; a request that was not confirmed is not queued and "
+        f"costs nothing. Please tell the operator of this bot: code {incident}."
+    )
+
+
+def not_a_choice(option: str, choices: Sequence[str]) -> str:
+    return f"`{option}` takes {listed(choices, 'or')}."
+
+
+def wrong_kind(option: str, kind: str) -> str:
+    return f"`{option}` takes {kind}."
+
+
+def accepted(job: Job, url: str) -> str:
+    return f"Your {noun(job)} is queued as job `{job.id}`: {url}"
+
+
+def cancelled(job: Job) -> str:
+    return f"Job `{job.id}` is cancelled." + ("" if job.made_at or job.started_at else " Nothing was spent.")
+
+
+def still_running(job: Job) -> Message:
+    """Offers what is left to do about a job that its provider does not stop."""
+    if job.discard:
+        return Message(f"Job `{job.id}` runs on at {name(job.provider)}; its result will be thrown away.")
+    content = (
+        f"Job `{job.id}` has already started at {name(job.provider)} and cannot be stopped there; it is paid for "
+        "whatever happens. It runs on and its result will be posted, unless you throw it away."
+    )
+    return Message(content, (Button(Verb.DISCARD, job.id, "Throw the result away"),))
+
+
+def thrown_away(job: Job) -> str:
+    return f"The result of job `{job.id}` will be thrown away; it will not be posted. What it costs is spent."
+
+
+def job_label(job: Job) -> str:
+    """Plain text for a completion, at most 100 characters."""
+    return plain(f"{job.id} · {_STATES[job.state]} · {plain(job.request.prompt, 60)}", 100)
+
+
+def model_label(spec: ModelSpec) -> str:
+    return plain(f"{spec.id} · usually {span(spec.usual_seconds)}", 100)
+
+
+def job_line(job: Job, *, member: bool = False) -> str:
+    who = f" · <@{job.to.member_id}>" if member else ""
+    return f"`{job.id}` · {_STATES[job.state]} · {name(job.request.model)}{who} · {when(job.created_at)}"
+
+
+def queue_list(waiting: Sequence[Job], mine: Sequence[Job]) -> list[str]:
+    """This guild's unfinished jobs in their order, and the asking member's own latest."""
+    order = [f"{index}. {job_line(job, member=True)}" for index, job in enumerate(waiting, 1)]
+    return [
+        one_page("**This guild's queue**", order or ["Nobody is waiting."]),
+        one_page("**Your latest jobs**", [job_line(job) for job in mine] or ["You have not asked for anything yet."]),
+    ]
+
+
+def models_list(specs: Sequence[ModelSpec]) -> list[str]:
+    """Messages that say what each model takes, its limits and its usual time."""
+    if not specs:
+        return ["No model is on offer here: none is configured, or a moderator has switched them off."]
+    return pages(_model_line(spec) for spec in specs)
+
+
+def _model_line(spec: ModelSpec) -> str:
+    bounds = duration_bounds(spec)
+    facts = [
+        listed([size.label for size in spec.sizes if size.label], "or"),
+        f"`duration` {number(bounds[0])} to {number(bounds[1])} s" if bounds else "",
+        _takes("fps", spec.fps),
+        _takes("steps", spec.steps),
+        _takes("guidance", spec.guidance),
+        "`seed`" if spec.seed else "",
+        "`negative_prompt`" if spec.negative_prompt else "",
+        "`last_image`" if spec.last_image else "",
+    ]
+    usual = f"usually {span(spec.usual_seconds)}"
+    return f"**{name(spec.id)}** `{_COMMANDS[spec.capability]}` ({name(spec.provider)}): " + " · ".join(
+        [*(fact for fact in facts if fact), usual]
+    )
+
+
+def _takes(label: str, option: Option | None) -> str:
+    if option is None:
+        return ""
+    low = f"above {number(option.low)}" if option.above else number(option.low)
+    return f"`{label}` {low} to {number(option.high)}"

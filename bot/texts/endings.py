@@ -1,0 +1,141 @@
+"""How a job ended: the queue message's last state, the short reply, and the message with the film."""
+
+from dataclasses import dataclass
+
+from bot.domain.job import Artifact, Cause, Job, JobState
+from bot.domain.messages import Button, Message, Verb
+from bot.texts.words import code, inert, link, name, noun, number, size, span
+
+_RETRY_LABEL = "Retry"
+_ASK_LATER = "Try again in a few minutes, or choose another model."
+_COSTS_AGAIN = "Retry asks again, which may cost again."
+_PERMISSIONS = "A moderator has to give Matinee the permissions View Channel, Send Messages and Attach Files there."
+
+
+@dataclass(frozen=True, slots=True)
+class _Reason:
+    """`what` names the step and who stood in the way; `advice` is what to do now."""
+
+    what: str
+    advice: str = ""
+
+
+_REASONS: dict[Cause, _Reason] = {
+    Cause.NOT_CONFIRMED: _Reason(
+        "Discord did not confirm that you saw the answer to your command, so the request was dropped before it started",
+        "Please ask again.",
+    ),
+    Cause.UNREACHABLE: _Reason("{provider} could not be reached to hand the request over", _ASK_LATER),
+    Cause.BUSY: _Reason("{provider} was too busy to take the request, at every try", _ASK_LATER),
+    Cause.REJECTED: _Reason("{provider} refused the request", "Change the prompt or the options and ask again."),
+    Cause.UNAUTHORIZED: _Reason(
+        "{provider} does not accept this bot's key or account",
+        "The operator has to put that right; until then choose a model of another provider.",
+    ),
+    Cause.MODEL_GONE: _Reason(
+        "{provider} does not offer this model any more", "Choose another one; `/models` lists them."
+    ),
+    Cause.NO_ANSWER: _Reason("{provider} took the request, but no usable answer came back", _COSTS_AGAIN),
+    Cause.RESTARTED: _Reason("Matinee was restarted while {provider} was making it", _COSTS_AGAIN),
+    Cause.UNUSABLE: _Reason("what {provider} sent back does not play", _COSTS_AGAIN),
+    Cause.FAILED: _Reason("{provider} reported that making it failed", "Change the prompt, or choose another model."),
+    Cause.STUCK: _Reason("{provider} stopped moving, and waiting for it was given up", _COSTS_AGAIN),
+    Cause.RESULT_GONE: _Reason("{provider} had made it, but the result could not be fetched", _COSTS_AGAIN),
+    Cause.STORAGE_FULL: _Reason(
+        "Matinee's disk is full, so the result could not be kept", "Please tell the operator of this bot."
+    ),
+    Cause.ARTIFACT_GONE: _Reason("the finished file is no longer on Matinee's disk", _COSTS_AGAIN),
+    Cause.BY_MEMBER: _Reason("it was cancelled by the member who asked for it"),
+    Cause.BY_MODERATOR: _Reason("it was cancelled by a moderator"),
+    Cause.BY_PROVIDER: _Reason("it was cancelled by {provider}", _ASK_LATER),
+    Cause.GUILD_LEFT: _Reason("Matinee is no longer in the guild where it was asked for"),
+    Cause.NO_PERMISSION: _Reason("Matinee may not post files in that channel", _PERMISSIONS),
+    Cause.CHANNEL_GONE: _Reason("the channel is gone or closed", "Ask again in a channel that is open."),
+    Cause.TOO_LARGE: _Reason(
+        "the file is larger than Discord allows there, even encoded again", "Ask for a shorter or smaller one."
+    ),
+    Cause.FILTERED: _Reason("a filter of the guild did not let the message through", "Ask a moderator about AutoMod."),
+    Cause.DISCORD_REFUSED: _Reason("Discord refused the message", "Please tell the operator of this bot."),
+}
+_UNKNOWN = _Reason("something went wrong that Matinee has no words for", "Please tell the operator of this bot.")
+
+
+def ending(job: Job, keep_days: float = 7) -> Message:
+    """What the queue message becomes. `keep_days` is how long the file of an undeliverable job stays."""
+    word, sentence = _ending(job, keep_days)
+    head = f"Job `{job.id}` · {name(job.request.model)} · **{word}**"
+    return Message("\n".join([head, inert(job.request.prompt), sentence]), _retry(job))
+
+
+def _ending(job: Job, keep_days: float) -> tuple[str, str]:
+    if job.state is JobState.DONE:
+        if job.result_message_id is None:
+            return "done", "It was posted, and somebody has removed it since."
+        return "done", link(job, job.result_message_id)
+    if job.state is JobState.CANCELLED:
+        return "cancelled", _story(job, keep_days, advise=False)
+    return "failed", _story(job, keep_days, advise=True)
+
+
+def notice(job: Job, keep_days: float = 7) -> Message:
+    """The short reply that reaches the requester; an edit of the queue message notifies nobody."""
+    word = "was cancelled" if job.state is JobState.CANCELLED else "failed"
+    content = (
+        f"<@{job.to.member_id}> your {noun(job)} {word} (job `{job.id}`, {name(job.request.model)}).\n"
+        f"{_story(job, keep_days, advise=True)}"
+    )
+    return Message(content, _retry(job), job.to.member_id)
+
+
+def result(job: Job, artifact: Artifact, *, compressed_from: int | None = None) -> Message:
+    """Goes with the file. `compressed_from` is the size in bytes before it was encoded again."""
+    seconds = artifact.seconds
+    facts = [
+        f"{artifact.width}x{artifact.height}",
+        f"{number(round(seconds, 2))} s long" if seconds is not None else None,
+        f"seed {job.request.seed}" if job.request.seed is not None else None,
+        size(artifact.size),
+        f"took {span(job.made_at - job.created_at)} from request to result" if job.made_at is not None else None,
+    ]
+    lines = [
+        f"<@{job.to.member_id}> here is your {noun(job)} · job `{job.id}` · {name(job.request.model)}",
+        inert(job.request.prompt),
+        " · ".join(fact for fact in facts if fact),
+    ]
+    if compressed_from is not None:
+        lines.append(
+            f"It was compressed from {size(compressed_from)} to {size(artifact.size)}, to fit the limit of this place."
+        )
+    return Message("\n".join(lines), mention=job.to.member_id)
+
+
+def _story(job: Job, keep_days: float, *, advise: bool) -> str:
+    reason = _REASONS[job.cause] if job.cause is not None else _UNKNOWN
+    provider = name(job.provider)
+    what = reason.what.format(provider=provider)
+    detail = f": {code(job.detail)}" if job.detail else ""
+    sentences = [f"{what[:1].upper()}{what[1:]}{detail}.", _spent(job, provider)]
+    if job.state is JobState.UNDELIVERABLE:
+        sentences.append(f"The file is kept for {number(keep_days)} days.")
+    if advise:
+        sentences.append(reason.advice)
+    return " ".join(sentence for sentence in sentences if sentence)
+
+
+def _spent(job: Job, provider: str) -> str:
+    if job.state is JobState.AMBIGUOUS:
+        return "It may have been charged."
+    if job.cause is Cause.FAILED:
+        return f"{provider} does not say whether a failed job is billed."
+    if job.cause in (Cause.STUCK, Cause.BY_PROVIDER):
+        return f"Whether {provider} bills it is not known."
+    if job.made_at is not None or job.state in (JobState.LOST_RESULT, JobState.UNDELIVERABLE):
+        return "It had been made, so it counts as spent."
+    return "Nothing was spent."
+
+
+def _retry(job: Job) -> tuple[Button, ...]:
+    worth_it = job.state in (JobState.AMBIGUOUS, JobState.LOST_RESULT) or (
+        job.state is JobState.REFUSED and job.cause in (Cause.BUSY, Cause.UNREACHABLE)
+    )
+    return (Button(Verb.RETRY, job.id, _RETRY_LABEL),) if worth_it else ()

@@ -1,0 +1,97 @@
+"""The queue message while a job lives."""
+
+from bot.domain.generation import GenerationRequest
+from bot.domain.job import Cause, InProgress, InQueue, Job, JobState, RemoteStatus
+from bot.domain.messages import Button, Message, Verb
+from bot.ports import Place
+from bot.texts.endings import ending
+from bot.texts.words import inert, name, noun, number, when
+
+# An estimate that creeps on with the clock would edit the message for nothing.
+_ROUNDING = 15
+
+
+def queue_message(job: Job, place: Place | None = None, progress: RemoteStatus | None = None) -> Message:
+    """What everyone sees of a job; an ended one as `ending` has it."""
+    if job.state.terminal:
+        return ending(job)
+    stage, standing = _standing(job, place, progress)
+    lines = [
+        f"Job `{job.id}` · {name(job.request.model)} · **{stage}**",
+        *asked(job.request),
+        standing,
+    ]
+    if job.discard:
+        lines.append("Its result will be thrown away.")
+    return Message("\n".join(lines), _buttons(job))
+
+
+def asked(request: GenerationRequest) -> list[str]:
+    lines = [inert(request.prompt)]
+    if request.negative_prompt is not None:
+        lines.append(f"Without:\n{inert(request.negative_prompt, 100)}")
+    given = _options(request)
+    return [*lines, given] if given else lines
+
+
+def _options(request: GenerationRequest) -> str:
+    shown = {
+        "": (f"{number(request.duration)} s" if request.duration is not None else None),
+        "fps": request.fps,
+        "steps": request.steps,
+        "guidance": request.guidance,
+        "seed": request.seed,
+    }
+    parts = [
+        f"{label} {number(value) if isinstance(value, int | float) else value}".strip()
+        for label, value in shown.items()
+        if value is not None
+    ]
+    if request.images:
+        parts.append("from a picture" if len(request.images) == 1 else "from a first and a last picture")
+    if request.spoiler:
+        parts.append("spoiler")
+    return " · ".join(parts)
+
+
+def _buttons(job: Job) -> tuple[Button, ...]:
+    can_be_cancelled = job.state in (JobState.RECEIVED, JobState.QUEUED) or job.state.active
+    return (Button(Verb.CANCEL, job.id, "Cancel"),) if can_be_cancelled and not job.discard else ()
+
+
+def _standing(job: Job, place: Place | None, progress: RemoteStatus | None) -> tuple[str, str]:
+    ready = _ready(place)
+    if job.state in (JobState.RECEIVED, JobState.QUEUED):
+        return "queued", _waiting(job, place)
+    if job.state in (JobState.RESULT, JobState.POSTING):
+        return "posting", f"The {noun(job)} is made and will be posted here in a moment."
+    match progress:
+        case InQueue(position):
+            return "waiting", f"{name(job.provider)} has it in its own queue, position {position + 1}.{ready}"
+        case InProgress(int(done), int(total)):
+            return "being made", f"{name(job.provider)} has done {done} of {total}.{ready}"
+        case _:
+            return "being made", f"{name(job.provider)} is at work on it.{ready}"
+
+
+def _waiting(job: Job, place: Place | None) -> str:
+    if job.tries:
+        again = f" Next try {when(job.not_before)}." if job.not_before else ""
+        return f"Waiting for its provider: {name(job.provider)} {_obstacle(job.cause)} (tries: {job.tries}).{again}"
+    if place is None:
+        return "It has a place in this guild's queue."
+    return f"Place {place.ahead + 1} in this guild's queue.{_ready(place)}"
+
+
+def _obstacle(cause: Cause | None) -> str:
+    if cause is Cause.UNREACHABLE:
+        return "could not be reached"
+    if cause is Cause.BUSY:
+        return "is busy"
+    return "could not take it yet"
+
+
+def _ready(place: Place | None) -> str:
+    if place is None or place.ready_at is None:
+        return ""
+    return f" Ready {when(-(-place.ready_at // _ROUNDING) * _ROUNDING)}."

@@ -1,0 +1,314 @@
+"""What members read: complete, inert, within Discord's limits."""
+
+import inspect
+import re
+import unicodedata
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bot import texts
+from bot.domain import errors
+from bot.domain.errors import BadPicture, NotAllowed, PictureProblem, Rule, Scope
+from bot.domain.generation import Capability, GenerationRequest
+from bot.domain.job import Artifact, Cause, Destination, InProgress, InQueue, Job, JobState, MediaKind
+from bot.domain.limits import GuildLimits
+from bot.domain.messages import Message, Verb
+from bot.ports import Block, Place
+
+REQUESTER = 811111111111111111
+HOSTILE = [
+    "@everyone @here <@811111111111111112> <@&811111111111111113> <#811111111111111114>",
+    "```\n# big\n``` **bold** [click](https://evil.example) </video:811111111111111115> <t:0:R> <:e:8111111111111111>",
+    "`" * 300,
+    "\u202e\u200b\u200d\u2066gnp.exe\u2069 \u0000\u0007\x1b[31m",
+    "-# small\n> quote\n>>> more\n- list\n# header",
+    "||spoiler|| ~~gone~~ __under__ https://discord.gg/abc",
+    "\ud800 lone surrogate",
+    "a\u2028b\u2029c\x85d",
+    "𒐫" * 500,
+]
+
+JOB = Job(
+    id="k7w2m9qdxx",
+    interaction_id=1,
+    to=Destination(guild_id=10, channel_id=20, member_id=REQUESTER, file_limit=20 << 20),
+    request=GenerationRequest(Capability.TEXT_TO_VIDEO, "wan2.1-14b", "a cat", seed=42, steps=25, duration=5),
+    provider="chutes",
+    nonce="n0nce",
+    created_at=1_000,
+)
+FILM = Artifact("v.mp4", MediaKind.FILM, 3_200_000, "0" * 64, 832, 480, "h264", 81, 5.0625)
+
+
+def with_prompt(prompt: str, **changes: object) -> Job:
+    request = replace(JOB.request, prompt=prompt, negative_prompt=prompt)
+    return replace(JOB, request=request, detail=prompt, **changes)
+
+
+def every_message(prompt: str) -> list[Message]:
+    live = [state for state in JobState if not state.terminal]
+    ends = [state for state in JobState if state.terminal]
+    progress = [None, InQueue(2), InProgress(4, 24), InProgress()]
+    shown = [
+        texts.queue_message(with_prompt(prompt, state=state, tries=tries, not_before=9.0), Place(3, 2_000.0), step)
+        for state in live
+        for tries in (0, 2)
+        for step in progress
+    ]
+    shown += [
+        form(with_prompt(prompt, state=state, cause=cause, result_message_id=5, made_at=1_100.0))
+        for state in ends
+        for cause in (None, *Cause)
+        for form in (texts.ending, texts.notice)
+    ]
+    made = with_prompt(prompt, state=JobState.POSTING, made_at=1_093.0)
+    shown += [texts.result(made, FILM), texts.result(made, FILM, compressed_from=31_000_000)]
+    return shown
+
+
+def private_answers(words: str) -> list[str]:
+    refused = [NotAllowed(rule, words) for rule in (Rule.BLOCKED, Rule.PAUSED)]
+    return [
+        *(texts.refusal(error) for error in refused),
+        texts.admin.paused(words),
+        texts.admin.blocks([Block(1, words, None, 2)], 0),
+    ]
+
+
+def outside_code(content: str) -> str:
+    return re.sub(r"`[^`\n]*`", "", re.sub(r"```\n[^`\n]*\n```", "", content))
+
+
+def assert_inert(content: str, innocent: str) -> None:
+    assert len(content.encode("utf-16-le")) // 2 <= 2000
+    assert outside_code(content) == outside_code(innocent)
+    assert "`" not in outside_code(content)
+    hidden = {character for character in content if unicodedata.category(character) in {"Cc", "Cf", "Co", "Cs"}}
+    assert hidden <= {"\n"}
+
+
+PLAIN = every_message("a cat")
+PLAIN_ANSWERS = private_answers("a cat")
+
+
+@settings(max_examples=500, deadline=None)
+@given(
+    st.text(min_size=1, max_size=2000)
+    | st.sampled_from(HOSTILE)
+    | st.text(alphabet="`@<>#&:*_~|[]()/\\-\n\u200b\u202e \u00e9a1", min_size=1, max_size=400)
+)
+def test_no_prompt_mentions_or_renders_anything_outside_its_code_block(prompt: str) -> None:
+    for message, innocent in zip(every_message(prompt), PLAIN, strict=True):
+        assert_inert(message.content, innocent.content)
+        assert message.mention in (None, REQUESTER)
+        assert message.buttons == innocent.buttons
+    for answer, innocent_answer in zip(private_answers(prompt), PLAIN_ANSWERS, strict=True):
+        assert_inert(answer, innocent_answer)
+
+
+@pytest.mark.parametrize("prompt", HOSTILE)
+def test_hostile_prompts_are_shown_and_stay_inert(prompt: str) -> None:
+    for message, innocent in zip(every_message(prompt), PLAIN, strict=True):
+        assert_inert(message.content, innocent.content)
+
+
+def test_a_long_prompt_is_cut_at_200_characters_with_an_ellipsis() -> None:
+    assert texts.inert("x" * 2000) == "```\n" + "x" * 199 + "…\n```"
+
+
+def test_a_queued_job_shows_its_id_model_options_place_and_a_cancel_button() -> None:
+    message = texts.queue_message(JOB, Place(2, 1_800.0))
+    assert "queued" in message.content
+    assert "`k7w2m9qdxx` · wan2.1-14b" in message.content
+    assert "5 s · steps 25 · seed 42" in message.content
+    assert "Place 3 in this guild's queue. Ready <t:1800:R>." in message.content
+    assert [button.label for button in message.buttons] == ["Cancel"]
+    assert message.mention is None
+
+
+def test_no_estimate_is_shown_before_there_are_figures() -> None:
+    assert "<t:" not in texts.queue_message(JOB, Place(0, None)).content
+
+
+def test_a_job_that_waits_for_its_provider_says_so() -> None:
+    waiting = replace(JOB, state=JobState.QUEUED, tries=2, not_before=1_030.0, cause=Cause.BUSY)
+    content = texts.queue_message(waiting, Place(0, None)).content
+    assert "queued" in content
+    assert "Waiting for its provider: chutes is busy (tries: 2). Next try <t:1030:R>." in content
+
+
+def test_progress_and_the_providers_own_queue_are_shown() -> None:
+    running = replace(JOB, state=JobState.SUBMITTED)
+    assert "has done 4 of 24" in texts.queue_message(running, None, InProgress(4, 24)).content
+    assert "position 3" in texts.queue_message(running, None, InQueue(2)).content
+
+
+def test_what_cannot_be_cancelled_any_more_has_no_cancel_button() -> None:
+    for state in (JobState.RESULT, JobState.POSTING, JobState.DONE):
+        assert texts.queue_message(replace(JOB, state=state, result_message_id=5)).buttons == ()
+    assert texts.queue_message(replace(JOB, state=JobState.SUBMITTED, discard=True)).buttons == ()
+
+
+def test_a_finished_job_links_to_its_result() -> None:
+    content = texts.ending(replace(JOB, state=JobState.DONE, result_message_id=77)).content
+    assert "https://discord.com/channels/10/20/77" in content
+
+
+@pytest.mark.parametrize("state", [state for state in JobState if state.failed])
+@pytest.mark.parametrize("cause", [None, *Cause])
+def test_only_an_uncertain_job_may_have_been_charged(state: JobState, cause: Cause | None) -> None:
+    job = replace(JOB, state=state, cause=cause)
+    for message in (texts.ending(job), texts.notice(job)):
+        assert "failed" in message.content
+        assert ("may have been charged" in message.content) == (state is JobState.AMBIGUOUS)
+
+
+def test_a_failed_pipelet_job_says_what_is_not_known_about_its_bill() -> None:
+    job = replace(JOB, state=JobState.LOST_RESULT, cause=Cause.FAILED, provider="pipelet")
+    assert "pipelet does not say whether a failed job is billed" in texts.notice(job).content
+
+
+def test_a_cancellation_says_by_whom() -> None:
+    for cause, words in ((Cause.BY_MEMBER, "member"), (Cause.BY_MODERATOR, "moderator"), (Cause.BY_PROVIDER, "chutes")):
+        content = texts.ending(replace(JOB, state=JobState.CANCELLED, cause=cause)).content
+        assert "cancelled" in content
+        assert words in content
+
+
+def test_an_undeliverable_film_is_kept_and_the_days_are_named() -> None:
+    job = replace(JOB, state=JobState.UNDELIVERABLE, cause=Cause.NO_PERMISSION)
+    assert "kept for 7 days" in texts.ending(job).content
+    assert "kept for 3 days" in texts.notice(job, keep_days=3).content
+
+
+def test_retry_is_offered_where_asking_again_makes_sense() -> None:
+    def offered(state: JobState, cause: Cause) -> bool:
+        ends = (
+            texts.ending(replace(JOB, state=state, cause=cause)),
+            texts.notice(replace(JOB, state=state, cause=cause)),
+        )
+        shown = [[button.verb for button in message.buttons] for message in ends]
+        assert shown[0] == shown[1]
+        return shown[0] == [Verb.RETRY]
+
+    assert offered(JobState.AMBIGUOUS, Cause.NO_ANSWER)
+    assert offered(JobState.LOST_RESULT, Cause.UNUSABLE)
+    assert offered(JobState.REFUSED, Cause.BUSY)
+    assert not offered(JobState.REFUSED, Cause.REJECTED)
+    assert not offered(JobState.CANCELLED, Cause.BY_MEMBER)
+
+
+def test_a_notice_mentions_the_requester_and_names_the_job() -> None:
+    message = texts.notice(replace(JOB, state=JobState.REFUSED, cause=Cause.REJECTED, detail="nsfw_content"))
+    assert message.content.startswith(f"<@{REQUESTER}>")
+    assert message.mention == REQUESTER
+    assert "k7w2m9qdxx" in message.content
+    assert "chutes refused the request".lower() in message.content.lower()
+    assert "`nsfw_content`" in message.content
+    assert "Nothing was spent." in message.content
+
+
+def test_a_result_carries_every_fact() -> None:
+    message = texts.result(replace(JOB, state=JobState.POSTING, made_at=1_093.0), FILM)
+    for fact in (f"<@{REQUESTER}>", "k7w2m9qdxx", "wan2.1-14b", "832x480", "5.06 s", "seed 42", "took 93 s", "3.2 MB"):
+        assert fact in message.content
+    assert "compressed" not in message.content
+    assert message.mention == REQUESTER
+
+
+def test_a_film_that_was_encoded_again_says_so_with_both_sizes() -> None:
+    job = replace(JOB, state=JobState.POSTING, made_at=1_093.0)
+    assert "compressed from 31.0 MB to 3.2 MB" in texts.result(job, FILM, compressed_from=31_000_000).content
+
+
+def test_a_picture_has_no_length() -> None:
+    picture = replace(FILM, kind=MediaKind.JPEG, frames=None, seconds=None)
+    request = replace(JOB.request, capability=Capability.TEXT_TO_IMAGE, duration=None)
+    content = texts.result(replace(JOB, request=request, made_at=1_010.0), picture).content
+    assert "picture" in content
+    assert "long" not in content
+
+
+def user_errors() -> list[errors.UserError]:
+    every: list[errors.UserError] = [
+        errors.PromptLength("prompt", 2400, 1, 2000),
+        errors.NotOffered("fps", "skyreels"),
+        errors.OutOfBounds("steps", "wan2.1-14b", 99, 10, 30),
+        errors.NoSuchSize("skyreels", "square", "high", ["landscape standard", "portrait standard"]),
+        errors.NoSuchModel("qwen-image", "image"),
+        errors.NoSuchModel("@everyone"),
+        *(BadPicture(problem, 25) for problem in PictureProblem),
+        *(errors.RateLimited(scope, 5, 1_234.2) for scope in Scope),
+        *(NotAllowed(rule, "some detail", 1_234.2) for rule in Rule),
+        *(NotAllowed(rule) for rule in Rule),
+    ]
+    return every
+
+
+def test_every_kind_of_user_error_has_words() -> None:
+    kinds = {
+        kind
+        for _, kind in inspect.getmembers(errors, inspect.isclass)
+        if issubclass(kind, errors.UserError) and kind not in (errors.UserError, errors.InvalidRequest)
+    }
+    assert {type(error) for error in user_errors()} == kinds
+    for error in user_errors():
+        words = texts.refusal(error)
+        assert 20 < len(words) <= 2000
+        assert "{" not in words
+        assert "@everyone" not in words
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (errors.OutOfBounds("steps", "wan2.1-14b", 99, 10, 30), "`steps` takes 10 to 30 with wan2.1-14b; you gave 99."),
+        (
+            errors.OutOfBounds("guidance", "m", 0, 0, 7.5, above=True),
+            "`guidance` takes more than 0 and up to 7.5 with m",
+        ),
+        (
+            errors.OutOfBounds("seed", "m", 5_000_000_000, 0, 4_294_967_295),
+            "0 to 4294967295 with m; you gave 5000000000.",
+        ),
+        (errors.OutOfBounds("duration", "m", float("nan"), 1, 5), "`duration` takes 1 to 5"),
+        (errors.PromptLength("prompt", 2400, 1, 2000), "`prompt` takes 1 to 2000 characters; you gave 2400."),
+        (BadPicture(PictureProblem.TOO_MANY_PIXELS, 25), "25 megapixels"),
+        (BadPicture(PictureProblem.EMPTY, option="last_image"), "`last_image` is empty"),
+        (errors.RateLimited(Scope.GUILD, 50, 1_234.2), "<t:1235:R>"),
+        (NotAllowed(Rule.BOT_PERMISSION, "Attach Files"), "**Attach Files**"),
+        (NotAllowed(Rule.BEYOND_OPERATOR, "jobs_per_hour 60"), "`jobs_per_hour` takes at most 60"),
+        (NotAllowed(Rule.CHANNEL, "<#1> <#2>"), "<#1> or <#2>"),
+    ],
+)
+def test_a_refusal_names_the_option_or_rule_and_its_bounds(error: errors.UserError, words: str) -> None:
+    assert words in texts.refusal(error)
+
+
+def test_a_refusal_names_models_that_can() -> None:
+    error = errors.NotOffered("fps", "skyreels")
+    error.able = ("wan2.1-14b", "wan22-fast-t2v")
+    assert texts.refusal(error) == "skyreels does not take `fps`. wan2.1-14b or wan22-fast-t2v can do it."
+
+
+def test_long_lists_stay_within_one_message_and_say_what_is_left_out() -> None:
+    jobs = [replace(JOB, id=f"k7w2m9q{index:03}") for index in range(300)]
+    waiting, mine = texts.queue_list(jobs, jobs)
+    for page in (waiting, mine, texts.admin.recent(jobs)):
+        assert len(page) <= 2000
+        assert re.search(r"… and \d+ more\.", page)
+
+
+def test_a_running_job_offers_to_throw_its_result_away() -> None:
+    message = texts.still_running(replace(JOB, state=JobState.SUBMITTED))
+    assert [(button.verb, button.label) for button in message.buttons] == [(Verb.DISCARD, "Throw the result away")]
+
+
+def test_limits_are_shown_beside_the_operators() -> None:
+    own, operator = GuildLimits(2.5, 1, 1, 1, 1, 1), GuildLimits(60, 5, 4, 2, 10, 5000)
+    words = texts.admin.limits(own, operator)
+    assert "`jobs_per_hour` 2.5 (the operator allows 60)" in words
+    assert "5000" in words
