@@ -84,12 +84,12 @@ IMAGE_MODEL, IMAGE_PATH, IMAGE_SECONDS = "qwen-image", "/generate", 15
 
 
 class Chutes:
+    models = tuple(dict.fromkeys([endpoint.model for endpoint in FILM_ENDPOINTS] + [IMAGE_MODEL]))
+
     def __init__(self, floor: Floor) -> None:
         self._floor = floor
         self._line = Line(floor.options, floor.studio, workers=None)
         self._ids = itertools.count(1)
-
-    models = tuple(dict.fromkeys([endpoint.model for endpoint in FILM_ENDPOINTS] + [IMAGE_MODEL]))
 
     def routes(self) -> list[web.RouteDef]:
         acts: list[tuple[str, str, Act]] = [(row.model, row.path, self._film(row)) for row in FILM_ENDPOINTS]
@@ -106,12 +106,11 @@ class Chutes:
         async def act(call: Call) -> Reply:
             body = check(row.schema, call.data)
             images = await self._floor.images(call, body, row.images)
-            order: Order = (film := _film_order(row, with_defaults(row.schema, body), images))
-            still = body.get("single_frame") is True
-            content_type = row.content_type
-            if still and self._floor.options.single_frame == "jpeg":
-                order, content_type = _still(film), "image/jpeg"
-            return await self._make(call, body, images, order, row.seconds / 10 if still else row.seconds, content_type)
+            film = _film_order(row, with_defaults(row.schema, body), images)
+            seconds = row.seconds if film.frames > 1 else row.seconds / 10
+            if film.frames == 1 and self._floor.options.single_frame == "jpeg":
+                return await self._make(call, body, images, _still(film), seconds, "image/jpeg")
+            return await self._make(call, body, images, film, seconds, row.content_type)
 
         return act
 

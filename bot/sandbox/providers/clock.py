@@ -23,7 +23,7 @@ class SystemClock:
 class ManualClock:
     """Time that stands still until `advance` moves it, for tests that wait for nothing."""
 
-    # Enough turns of the event loop for a woken sleeper to finish its work and ask for its next sleep.
+    # Enough turns of the event loop for whoever is awake to finish and ask for the next sleep.
     _TURNS = 20
 
     def __init__(self) -> None:
@@ -45,10 +45,14 @@ class ManualClock:
     async def advance(self, seconds: float) -> None:
         """Wakes every sleeper that is due on the way, in the order of their deadlines."""
         target = self._now + seconds
+        await self._settle()
         while self._sleepers and self._sleepers[0][0] <= target:
             self._now, _, waking = heapq.heappop(self._sleepers)
             if not waking.done():
                 waking.set_result(None)
-            for _ in range(self._TURNS):
-                await asyncio.sleep(0)
+            await self._settle()
         self._now = target
+
+    async def _settle(self) -> None:
+        for _ in range(self._TURNS):
+            await asyncio.sleep(0)

@@ -64,7 +64,6 @@ class Generation:
     finished_at: float | None = None
     reason: str = ""
     film: bytes | None = field(default=None, repr=False)
-    film_sha256: str | None = None
     delivered: bool = False
     polls: int = 0
     finished: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
@@ -74,11 +73,16 @@ class Generation:
         """Whoever cancels while queued pays nothing; everything else that was accepted is paid for."""
         return self.state is not GenerationState.CANCELLED
 
+    @property
+    def film_sha256(self) -> str | None:
+        """Reckoned on each look, about a second for 500 MB."""
+        return None if self.film is None else hashlib.sha256(self.film).hexdigest()
+
     def start(self, now: float) -> None:
         self.state, self.started_at = GenerationState.RUNNING, now
 
     def complete(self, film: bytes, now: float) -> None:
-        self.film, self.film_sha256 = film, hashlib.sha256(film).hexdigest()
+        self.film = film
         self.end(GenerationState.COMPLETED, now)
 
     def end(self, state: GenerationState, now: float, reason: str = "") -> None:
