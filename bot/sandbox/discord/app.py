@@ -56,6 +56,11 @@ class SandboxDiscord:
     def api_url(self) -> str:
         return self.origin + PREFIXES[0]
 
+    @property
+    def interactions(self) -> list[Interaction]:
+        """All that ever were, oldest first."""
+        return list(self._core.interactions.by_id.values())
+
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> None:
         self._runner = web.AppRunner(self._application(), access_log=None, shutdown_timeout=1)
         await self._runner.setup()
