@@ -153,7 +153,10 @@ class MediaKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """Checked bytes on disk. `name` is its file in the artifact folder; a picture has no frames and seconds."""
+    """Checked bytes on disk. `name` is its file in the artifact folder; a picture has no frames and seconds.
+
+    `compressed`: not the provider's own bytes; encoded again here, to play everywhere or to fit.
+    """
 
     name: str
     kind: MediaKind
@@ -164,6 +167,7 @@ class Artifact:
     codec: str
     frames: int | None = None
     seconds: float | None = None
+    compressed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
