@@ -70,12 +70,12 @@ class FilmButtons(discord.ui.View):
 
 
 class PageBot(discord.Client):
-    """`asked` are the autocomplete texts in their order; "w" is answered only after a longer text was."""
+    """Films wait for `finish`. The models for "w" are held back (`holding`) until a longer text was asked for."""
 
     def __init__(self) -> None:
         super().__init__(intents=discord.Intents(guilds=True), guild_ready_timeout=0)
         self.tree = app_commands.CommandTree(self)
-        self.asked: list[str] = []
+        self.holding = asyncio.Event()
         self.overtaken = asyncio.Event()
         self.finish = asyncio.Event()
         self._add_commands()
@@ -119,8 +119,8 @@ class PageBot(discord.Client):
         await interaction.edit_original_response(content=words, attachments=[made], view=FilmButtons())
 
     async def _models(self, _: discord.Interaction, current: str) -> list[app_commands.Choice[str]]:
-        self.asked.append(current)
         if current == "w":
+            self.holding.set()
             await self.overtaken.wait()
         elif current:
             self.overtaken.set()
