@@ -54,6 +54,7 @@ class _Child:
         self, process: asyncio.subprocess.Process, stdin: asyncio.StreamWriter, stdout: asyncio.StreamReader
     ) -> None:
         self._process, self._stdin, self._stdout = process, stdin, stdout
+        self._ready = False
 
     @classmethod
     async def spawn(cls, module: str, limits: Limits) -> "_Child":
@@ -78,8 +79,9 @@ class _Child:
         return self._process.returncode is None
 
     async def ready(self) -> None:
-        if await self._line() + b"\n" != _worker.READY:
+        if not self._ready and await self._line() + b"\n" != _worker.READY:
             raise ChildFailed("it did not start", costly=False)
+        self._ready = True
 
     async def answer(self, order: bytes) -> dict[str, object]:
         self._stdin.write(order)
@@ -131,15 +133,15 @@ class Children:
 
     async def start(self) -> None:
         """Raises ChildFailed when a child cannot import what it needs, OSError when none can be started."""
-        child = await _Child.spawn(self._module, self._limits)
+        first = await _Child.spawn(self._module, self._limits)
         try:
             async with asyncio.timeout(self._limits.wall):
-                await child.ready()
-        except TimeoutError as error:
-            raise ChildFailed("it did not start in time", costly=True) from error
-        finally:
-            await child.end()
-        await asyncio.gather(*(self._add_spare() for _ in range(self._wanted)))
+                await first.ready()
+        except (TimeoutError, ChildFailed) as error:
+            await first.end()
+            raise ChildFailed(f"a media child does not start: {error}", costly=False) from error
+        self._spares.append(first)
+        await asyncio.gather(*(self._add_spare() for _ in range(self._wanted - 1)))
 
     async def close(self) -> None:
         """End every child; orders under way raise ChildFailed."""
@@ -161,7 +163,10 @@ class Children:
             try:
                 async with asyncio.timeout(self._limits.wall):
                     await child.ready()
-                    return await child.answer(line)
+                    answer = await child.answer(line)
+                    # It ends by itself; killing it now would race with its exit for who reaps it.
+                    await child.gone()
+                    return answer
             except TimeoutError as error:
                 raise ChildFailed(f"it took more than {self._limits.wall:g} s", costly=True) from error
             finally:

@@ -1,7 +1,10 @@
 """Files that survive a power cut: the name appears only once the bytes are down (R12)."""
 
+import hashlib
 import os
 from pathlib import Path
+
+STALE_SECONDS = 3600
 
 
 def put(part: Path, final: Path) -> None:
@@ -16,8 +19,22 @@ def put(part: Path, final: Path) -> None:
         os.close(directory)
 
 
+def digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def make(folder: Path) -> None:
-    """The folder, for this user only; what an earlier run left half-written in it is removed."""
+    """The folder, for this user only; what was left half-written in it an hour ago or earlier is removed.
+
+    Raises OSError when it cannot be written to. The hour is for other processes that may share the folder.
+    """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for part in folder.glob("*.part"):
-        part.unlink(missing_ok=True)
+    probe = folder / f"{os.getpid()}.part"
+    probe.touch()
+    # The file system's own time: a shared one may go by another clock.
+    now = probe.stat().st_mtime
+    probe.unlink()
+    for part in folder.glob("*.part*"):
+        if part.stat().st_mtime < now - STALE_SECONDS:
+            part.unlink(missing_ok=True)

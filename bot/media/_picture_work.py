@@ -7,7 +7,6 @@ that fails in a way not listed here ends the process, and the parent calls the p
 import io
 import math
 import os
-import struct
 import warnings
 from collections.abc import Sequence
 from typing import Any
@@ -15,10 +14,8 @@ from typing import Any
 import pillow_heif
 from PIL import (  # every plugin that decodes: nothing can be imported once sealed
     AvifImagePlugin,
-    ExifTags,
     GifImagePlugin,
     Image,
-    ImageCms,
     JpegImagePlugin,
     MpoImagePlugin,
     PngImagePlugin,
@@ -26,6 +23,7 @@ from PIL import (  # every plugin that decodes: nothing can be imported once sea
 )
 
 from bot.domain.errors import PictureProblem
+from bot.media import _pixels
 from bot.media._formats import sniff, webp_size
 from bot.media._worker import seal
 
@@ -42,24 +40,12 @@ ACCEPTED = {
 LEAST_SIDE = 16
 LONGEST_SIDE = 1280
 QUALITY = 95
-PROFILE_BYTES = 1 << 20
 # Room for a good filter after a decoder or a box filter has done the coarse part of the scaling.
 GAP = 2.0
-TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-SIDEWAYS = (5, 6, 7, 8)
 
 pillow_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False, decode_threads=2)
 Image.preinit()
 warnings.simplefilter("error", Image.DecompressionBombWarning)
-_SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
 
 FrameSize = Sequence[int | None]
 
@@ -83,7 +69,7 @@ def work(order: dict[str, Any]) -> dict[str, object]:
         if len(data) > order["max_bytes"]:
             return {"problem": PictureProblem.TOO_MANY_BYTES}
         picture, frame = _prepare(data, order["max_pixels"], order["frames"])
-        _write(out, picture)
+        _write(out, _pixels.jpeg(picture, QUALITY))
     except _Refused as refused:
         return {"problem": refused.problem}
     except OSError as error:
@@ -95,21 +81,21 @@ def _prepare(data: bytes, max_pixels: int, frames: Sequence[FrameSize]) -> tuple
     Image.MAX_IMAGE_PIXELS = max_pixels
     try:
         image = _open(data, max_pixels)
-        orientation = _orientation(image)
-        size = image.size[::-1] if orientation in SIDEWAYS else image.size
+        orientation = _pixels.orientation(image)
+        size = image.size[::-1] if orientation in _pixels.SIDEWAYS else image.size
         frame = nearest(size, frames)
         target = fitted(size, frames[frame] if frames else (None, None))
         if min(*size, *target) < LEAST_SIDE:
             raise _Refused(PictureProblem.TOO_SMALL)
         profile = image.info.get("icc_profile")
-        image = _scaled(image, target[::-1] if orientation in SIDEWAYS else target)
+        image = _scaled(image, target[::-1] if orientation in _pixels.SIDEWAYS else target)
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise _Refused(PictureProblem.TOO_MANY_PIXELS) from error
     except OSError as error:
         raise _Refused(PictureProblem.DAMAGED) from error
-    if orientation in TURNS:
-        image = image.transpose(TURNS[orientation])
-    return _flat(image, profile), frame
+    if orientation in _pixels.TURNS:
+        image = image.transpose(_pixels.TURNS[orientation])
+    return _pixels.flat(image, profile), frame
 
 
 def _open(data: bytes, max_pixels: int) -> Image.Image:
@@ -127,16 +113,6 @@ def _open(data: bytes, max_pixels: int) -> Image.Image:
     if image.width * image.height > max_pixels:
         raise _Refused(PictureProblem.TOO_MANY_PIXELS)
     return image
-
-
-def _orientation(image: Image.Image) -> int:
-    if image.format == "PNG":
-        image.load()  # its EXIF may stand behind its pixels
-    try:
-        orientation = image.getexif().get(ExifTags.Base.Orientation)
-    except (SyntaxError, ValueError, TypeError, LookupError, OSError, struct.error):
-        return 1
-    return orientation if orientation in TURNS else 1
 
 
 def nearest(size: tuple[int, int], frames: Sequence[FrameSize]) -> int:
@@ -166,50 +142,15 @@ def _scaled(image: Image.Image, size: tuple[int, int]) -> Image.Image:
     # A JPEG decodes at an eighth, a quarter or a half for a fraction of the price.
     image.draft(None, (math.ceil(image.width * scale * GAP), math.ceil(image.height * scale * GAP)))
     image.load()
-    image = _plain(image)
+    image = _pixels.plain(image)
     scale = max(size[0] / image.width, size[1] / image.height)
     margin_x, margin_y = (image.width - size[0] / scale) / 2, (image.height - size[1] / scale) / 2
     box = (max(margin_x, 0), max(margin_y, 0), image.width - max(margin_x, 0), image.height - max(margin_y, 0))
     return image.resize(size, Image.Resampling.LANCZOS, box=box, reducing_gap=GAP)
 
 
-def _plain(image: Image.Image) -> Image.Image:
-    """In a mode that can be scaled: L, LA, RGB, RGBA or CMYK, of 8 bits."""
-    if image.mode.startswith(("I", "F")):
-        return _eight_bits(image)
-    if image.mode in ("PA", "La", "RGBa") or "transparency" in image.info:
-        return image.convert("RGBA")
-    return image if image.mode in ("L", "LA", "RGB", "RGBA", "CMYK") else image.convert("RGB")
-
-
-def _eight_bits(image: Image.Image) -> Image.Image:
-    return image.convert("I").point(lambda value: value * (1 / 256)).convert("L")
-
-
-def _flat(image: Image.Image, profile: bytes | None) -> Image.Image:
-    """Its colours in sRGB on a fresh white canvas: nothing of the file comes along but pixels."""
-    colours = image.convert({"RGBA": "RGB", "LA": "L"}.get(image.mode, image.mode))
-    canvas = Image.new("RGB", image.size, "white")
-    canvas.paste(_srgb(colours, profile), mask=image.getchannel("A") if "A" in image.getbands() else None)
-    return canvas
-
-
-def _srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
-    if profile and len(profile) <= PROFILE_BYTES:
-        try:
-            own = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-            converted = ImageCms.profileToProfile(image, own, _SRGB, outputMode="RGB")
-        except (ImageCms.PyCMSError, OSError):
-            converted = None  # a broken profile, or one for other colours: the picture is none the worse
-        if converted is not None:
-            return converted
-    return image.convert("RGB")
-
-
-def _write(out: int, picture: Image.Image) -> None:
-    body = io.BytesIO()
-    picture.save(body, "JPEG", quality=QUALITY)
+def _write(out: int, body: memoryview) -> None:
     with os.fdopen(out, "wb") as file:
-        file.write(body.getbuffer())
+        file.write(body)
         file.flush()
         os.fsync(file.fileno())

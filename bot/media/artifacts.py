@@ -1,0 +1,177 @@
+"""Results on disk (R12, rulings 8 and 17): checked before they count as made, and made to play before they are kept."""
+
+import asyncio
+import os
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from bot.domain.job import Artifact, Job, MediaKind
+from bot.media import _disk
+from bot.media._child import ChildFailed, Children, Limits
+from bot.ports import UnusableMedia
+
+SECONDS = 300
+MEMORY = 2 << 30
+WRITTEN = 512 << 20
+_JOB_ID = re.compile(r"[0-9A-Za-z_-]{1,64}")
+_NAME = re.compile(r"[vi]-[0-9A-Za-z_-]{1,64}(\.\d+)?\.(mp4|jpg|png|webp)")
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What the check saw. `task`: what is to be done before it can be kept."""
+
+    kind: MediaKind
+    width: int
+    height: int
+    codec: str
+    frames: int | None
+    seconds: float | None
+    task: str | None
+
+
+class CheckedArtifacts:
+    """`ports.Artifacts` in a folder of its own. `at_once` children work side by side, each for at most `seconds`."""
+
+    def __init__(self, folder: Path, *, at_once: int = 2, seconds: float = SECONDS) -> None:
+        self._folder = folder.absolute()
+        cpu = int(seconds * (os.cpu_count() or 1)) + 1
+        limits = Limits(memory=MEMORY, cpu=cpu, wall=seconds, written=WRITTEN, nice=10)
+        self._children = Children("bot.media._artifact_work", limits, at_once=at_once)
+
+    async def start(self) -> None:
+        """Make the folder, try a child. Raises OSError, or ChildFailed when PyAV or Pillow cannot be loaded."""
+        await asyncio.to_thread(_disk.make, self._folder)
+        await self._children.start()
+
+    async def close(self) -> None:
+        await self._children.close()
+
+    def part(self, job: Job) -> Path:
+        part = self._folder / f"{_checked(job)}.part"
+        part.unlink(missing_ok=True)
+        return part
+
+    async def keep(self, job: Job, part: Path) -> Artifact:
+        fixed = self._folder / f"{_checked(job)}.fixed.part"
+        try:
+            found = first = await self._check(part)
+            if first.task is not None:
+                await self._ask(task=first.task, source=str(part), target=str(fixed))
+                found = await self._finished(fixed)
+            artifact = await self._put(fixed if first.task else part, _name(job, found.kind), found)
+        except UnusableMedia:
+            _remove(part)
+            raise
+        finally:
+            _remove(fixed)
+        _remove(part)
+        return replace(artifact, compressed=first.task == "encode")
+
+    async def fit(self, artifact: Artifact, limit: int) -> Artifact:
+        """As the port says; `artifact` itself when it is small enough. Costs CPU time."""
+        if artifact.size <= limit:
+            return artifact
+        whole = self.path(artifact)
+        part = self._folder / f"{whole.stem}.{limit}.part"
+        try:
+            await self._ask(task="fit", source=str(whole), target=str(part), limit=limit)
+            found = await self._finished(part)
+            name = f"{whole.name.split('.')[0]}.{limit}.{found.kind}"
+            smaller = await self._put(part, name, found)
+        finally:
+            _remove(part, *self._folder.glob(f"{part.stem}.x264*"))
+        if smaller.size > limit:
+            raise UnusableMedia(f"cannot be made to fit {limit} bytes")
+        return replace(smaller, compressed=True)
+
+    async def _check(self, path: Path) -> _Found:
+        return _parse(await self._ask(task="check", source=str(path)))
+
+    async def _finished(self, path: Path) -> _Found:
+        found = await self._check(path)
+        if found.task is not None:
+            raise UnusableMedia(f"still wants {found.task} after it was written again")
+        return found
+
+    async def _ask(self, **order: object) -> dict[str, object]:
+        try:
+            answer = await self._children.ask(order)
+        except ChildFailed as error:
+            raise UnusableMedia(f"its decoder gave up: {error}") from error
+        match answer:
+            case {"unusable": str(why)}:
+                raise UnusableMedia(why)
+            case {"errno": int(number)}:
+                raise OSError(number, os.strerror(number))
+        return answer
+
+    async def _put(self, part: Path, name: str, found: _Found) -> Artifact:
+        final = self._folder / name
+        sha256 = await asyncio.to_thread(_disk.digest, part)
+        await asyncio.to_thread(_disk.put, part, final)
+        return Artifact(
+            name=name,
+            kind=found.kind,
+            size=_size(final),
+            sha256=sha256,
+            width=found.width,
+            height=found.height,
+            codec=found.codec,
+            frames=found.frames,
+            seconds=found.seconds,
+        )
+
+    def path(self, artifact: Artifact) -> Path:
+        """Raises ValueError for a name that was not given here."""
+        if not _NAME.fullmatch(artifact.name):
+            raise ValueError("no name of an artifact")
+        return self._folder / artifact.name
+
+    def forget(self, artifact: Artifact) -> None:
+        """Remove it; with a whole one go those that were made smaller from it."""
+        path = self.path(artifact)
+        stem, *rest = path.name.split(".")
+        _remove(path, *(self._folder.glob(f"{stem}.*.*") if len(rest) == 1 else ()))
+
+
+def _checked(job: Job) -> str:
+    if not _JOB_ID.fullmatch(job.id):
+        raise ValueError("no id that can be a file's name")
+    return job.id
+
+
+def _name(job: Job, kind: MediaKind) -> str:
+    return f"{'v' if kind is MediaKind.FILM else 'i'}-{job.id}.{kind}"
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size
+
+
+def _remove(*paths: Path) -> None:
+    for path in paths:
+        path.unlink(missing_ok=True)
+
+
+def _parse(answer: dict[str, object]) -> _Found:
+    match answer:
+        case {
+            "kind": "mp4" | "jpg" | "png" | "webp" as kind,
+            "width": int(width),
+            "height": int(height),
+            "codec": str(codec),
+            "task": None | "remux" | "encode" as task,
+        } if width > 0 and height > 0:
+            frames, seconds = answer.get("frames"), answer.get("seconds")
+            return _Found(
+                MediaKind(kind),
+                width,
+                height,
+                codec[:32],
+                frames if isinstance(frames, int) else None,
+                seconds if isinstance(seconds, float) else None,
+                task,
+            )
+    raise UnusableMedia("its decoder gave no answer")
