@@ -11,6 +11,7 @@ from typing import Any
 
 import aiohttp
 import discord as py
+import yarl
 from discord import app_commands
 from PIL import Image
 
@@ -36,14 +37,18 @@ def png(width: int = 8, height: int = 6) -> bytes:
 
 
 @contextlib.contextmanager
-def pointed_at(api_url: str) -> Iterator[None]:
-    """discord.py has no setting for where Discord is; this class attribute is the one place."""
-    before = py.http.Route.BASE
-    py.http.Route.BASE = api_url
+def pointed_at(discord: SandboxDiscord) -> Iterator[None]:
+    """discord.py has no setting for where Discord is; these two class attributes are the places.
+
+    The gateway's is needed too: after an invalid session it does not ask /gateway/bot again.
+    """
+    before = py.http.Route.BASE, py.gateway.DiscordWebSocket.DEFAULT_GATEWAY
+    py.http.Route.BASE = discord.api_url
+    py.gateway.DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(discord.gateway.url)
     try:
         yield
     finally:
-        py.http.Route.BASE = before
+        py.http.Route.BASE, py.gateway.DiscordWebSocket.DEFAULT_GATEWAY = before
 
 
 @contextlib.asynccontextmanager
@@ -59,7 +64,7 @@ async def discord_py(
         await tree.sync()
 
     bot.setup_hook = sync  # type: ignore[method-assign]
-    with pointed_at(discord.api_url):
+    with pointed_at(discord):
         running = asyncio.create_task(bot.start(discord.bot_token))
         try:
             await discord.until(lambda: discord.gateway.online or running.done())
@@ -217,9 +222,7 @@ async def stage(page: Any = None, **options: Any) -> AsyncIterator[Stage]:
         alice, mona = discord.world.add_user("alice"), discord.world.add_user("mona")
         guild.add_member(alice)
         guild.add_member(mona, SandboxDiscord.PERMS_MODERATOR)
-        made = Stage(
-            discord, session, guild, channel, discord.member("alice", guild), discord.member("mona", guild)
-        )
+        made = Stage(discord, session, guild, channel, discord.member("alice", guild), discord.member("mona", guild))
         yield made
         for each in made.sockets:
             await each.socket.close()
