@@ -217,18 +217,22 @@ class JobStore(Protocol):
 
     async def waiting(self, guild_id: int, now: float) -> Waiting: ...
 
-    async def of_member(self, guild_id: int, member_id: int, *, live: bool, limit: int) -> Sequence[Job]: ...
+    async def of_member(self, guild_id: int, member_id: int, *, limit: int) -> Sequence[Job]: ...
 
     async def recent(
         self, guild_id: int, *, member_id: int | None = None, state: JobState | None = None, limit: int = 25
     ) -> Sequence[Job]: ...
 
-    async def usual_seconds(self, model: str, size: int | None) -> float | None:
-        """Median seconds from start to result of the last 50; None before there are any."""
+    async def usual_seconds(self, request: GenerationRequest) -> float | None:
+        """Median seconds from start to result of the last 50 of this model and size; None before there are any."""
         ...
 
     async def expired(self, before: float) -> Sequence[Job]:
         """Ended jobs with files that are older than `before`."""
+        ...
+
+    async def files_gone(self, job: Job) -> None:
+        """The job's files were removed: it is not expired again."""
         ...
 
 

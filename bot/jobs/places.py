@@ -12,7 +12,7 @@ class Places:
     async def of(self, job: Job) -> Place:
         """`ready_at` stays None until jobs of the same model and size have been made."""
         now = self._clock.now()
-        usual = await self._store.usual_seconds(job.request.model, job.request.size)
+        usual = await self._store.usual_seconds(job.request)
         if job.state.active and job.started_at is not None:
             return Place(0, None if usual is None else max(now, job.started_at + usual))
         waiting = await self._store.waiting(job.to.guild_id, now)

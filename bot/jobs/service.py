@@ -252,7 +252,7 @@ class Jobs:
         jobs = {job.id: job for job in self._live.of_guild(by.guild_id)}
         running = [job for job in jobs.values() if job.id not in waiting.job_ids and job.state is not JobState.RECEIVED]
         ordered = running + [jobs[job_id] for job_id in waiting.job_ids if job_id in jobs]
-        mine = await self._store.of_member(by.guild_id, by.member_id, live=False, limit=10)
+        mine = await self._store.of_member(by.guild_id, by.member_id, limit=10)
         return ordered, list(mine)
 
     async def recent(self, by: By, member_id: int | None, state: JobState | None) -> Sequence[Job]:

@@ -1,0 +1,164 @@
+"""ports.JobStore on SQLite: every method one transaction, every move a compare-and-set."""
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from statistics import median
+from typing import Any, TypeVar
+
+from bot.domain.errors import Evidence, NotAllowed, RateLimited, Rule, Scope, Stale
+from bot.domain.generation import GenerationRequest
+from bot.domain.job import Job, JobState
+from bot.domain.limits import GuildLimits, turns
+from bot.ports import Claim, Clock, Waiting
+from storage.claims import Claims
+from storage.database import Database, load_queries
+from storage.rows import to_job, to_row
+
+# Longer, and Discord's three seconds are lost; the member is told to try again.
+_ADMISSION_PATIENCE = 0.4
+
+Result = TypeVar("Result")
+Observer = Callable[[Job], None]
+Point = Callable[[str], None]
+
+
+class SqliteJobStore:
+    """`observer` hears of every committed job, on the event loop. `point` is called on the database's thread just
+    before and on the loop after each commit, with names such as "before:posting": where a crash is tried."""
+
+    def __init__(
+        self,
+        database: Database,
+        operator: GuildLimits,
+        clock: Clock,
+        observer: Observer,
+        point: Point = lambda _name: None,
+    ) -> None:
+        self._database, self._clock = database, clock
+        self._observer, self._point = observer, point
+        self._jobs = load_queries("jobs.sql")
+        self._claims = Claims(load_queries("claims.sql"), self._jobs, load_queries("policies.sql"), operator)
+
+    async def add(self, job: Job, caps: GuildLimits) -> Job | None:
+        def work(connection: sqlite3.Connection) -> Job | None:
+            if self._jobs.interaction_seen(connection, interaction_id=job.interaction_id):
+                return None
+            if job.retry_of and self._jobs.retried_already(connection, job_id=job.retry_of):
+                raise NotAllowed(Rule.ALREADY_RETRIED)
+            self._check_room(connection, job, caps)
+            self._jobs.insert_job(connection, **to_row(job))
+            return job
+
+        added = await self._write(work, JobState.RECEIVED, _ADMISSION_PATIENCE)
+        if added is not None:
+            self._observer(added)
+        return added
+
+    def _check_room(self, connection: sqlite3.Connection, job: Job, caps: GuildLimits) -> None:
+        waiting = self._jobs.waiting_counts(connection, guild_id=job.to.guild_id, member_id=job.to.member_id)
+        for scope, count, cap in (
+            (Scope.MEMBER, waiting["member"], caps.queued_per_member),
+            (Scope.GUILD, waiting["guild"], caps.queued_per_guild),
+        ):
+            if count >= cap:
+                now = self._clock.now()
+                starts = self._claims.starts(connection, job.to.guild_id, caps.rate, now)
+                raise RateLimited(scope, cap, max(caps.rate.next_start(starts, now), now + 60))
+
+    async def get(self, job_id: str) -> Job | None:
+        row = await self._database.read(lambda connection: self._jobs.job_by_id(connection, id=job_id))
+        return to_job(row) if row else None
+
+    async def move(self, job: Job, to: JobState, **changes: object) -> Job:
+        moved = job.to_state(to, **changes)
+        return await self._replace(job, moved)
+
+    async def note(self, job: Job, **changes: Any) -> Job:  # noqa: ANN401  # fields of Job
+        return await self._replace(job, replace(job, **changes))
+
+    async def _replace(self, old: Job, new: Job) -> Job:
+        await self._write(lambda connection: self._update(connection, old, new), new.state)
+        self._observer(new)
+        return new
+
+    def _update(self, connection: sqlite3.Connection, old: Job, new: Job) -> None:
+        row = to_row(new) | {"from_state": old.state.value, "from_epoch": old.epoch}
+        if self._jobs.update_job(connection, **row) != 1:
+            raise Stale(f"{old.id} is no longer {old.state} at epoch {old.epoch}")
+
+    async def claim(self, provider: str, concurrency: int, now: float) -> Claim:
+        claim = await self._write(
+            lambda connection: self._claims.claim(connection, provider, concurrency, now), JobState.SUBMITTING
+        )
+        if claim.job is not None:
+            self._observer(claim.job)
+        return claim
+
+    async def settle(
+        self, job: Job, evidence: Evidence, to: JobState, *, status: int | None = None, **changes: object
+    ) -> Job:
+        moved = job.to_state(to, **changes)
+
+        def work(connection: sqlite3.Connection) -> None:
+            self._claims.settle(connection, job, evidence, status, self._clock.now())
+            self._update(connection, job, moved)
+
+        await self._write(work, to)
+        self._observer(moved)
+        return moved
+
+    async def unfinished(self) -> Sequence[Job]:
+        return await self._list(self._jobs.unfinished)
+
+    async def queued(self, guild_id: int) -> Sequence[Job]:
+        return await self._list(lambda connection: self._jobs.queued_in_guild(connection, guild_id=guild_id))
+
+    async def waiting(self, guild_id: int, now: float) -> Waiting:
+        def work(connection: sqlite3.Connection) -> Waiting:
+            jobs = [(row["id"], row["member_id"]) for row in self._jobs.queued_in_guild(connection, guild_id=guild_id)]
+            limits = self._claims.limits(connection, guild_id)
+            starts = self._claims.starts(connection, guild_id, limits.rate, now)
+            return Waiting(tuple(turns(jobs, self._claims.served(connection, guild_id))), tuple(starts))
+
+        return await self._database.read(work)
+
+    async def of_member(self, guild_id: int, member_id: int, *, limit: int) -> Sequence[Job]:
+        return await self._list(
+            lambda connection: self._jobs.jobs_of_member(
+                connection, guild_id=guild_id, member_id=member_id, limit=limit
+            )
+        )
+
+    async def recent(
+        self, guild_id: int, *, member_id: int | None = None, state: JobState | None = None, limit: int = 25
+    ) -> Sequence[Job]:
+        wanted = {"guild_id": guild_id, "member_id": member_id, "state": state.value if state else None, "limit": limit}
+        return await self._list(lambda connection: self._jobs.recent_jobs(connection, **wanted))
+
+    async def usual_seconds(self, request: GenerationRequest) -> float | None:
+        seconds = await self._database.read(lambda connection: self._claims.made_seconds(connection, request))
+        return median(seconds) if seconds else None
+
+    async def expired(self, before: float) -> Sequence[Job]:
+        return await self._list(lambda connection: self._jobs.expired_jobs(connection, before=before))
+
+    async def files_gone(self, job: Job) -> None:
+        await self._database.write(lambda connection: self._jobs.forget_files(connection, id=job.id))
+
+    async def _list(self, query: Callable[[sqlite3.Connection], Any]) -> Sequence[Job]:
+        return await self._database.read(lambda connection: [to_job(row) for row in query(connection)])
+
+    async def _write(
+        self, work: Callable[[sqlite3.Connection], Result], name: str, patience: float | None = None
+    ) -> Result:
+        def pointed(connection: sqlite3.Connection) -> Result:
+            result = work(connection)
+            if not isinstance(result, Claim) or result.job is not None:
+                self._point(f"before:{name}")
+            return result
+
+        result = await self._database.write(pointed, patience)
+        if not isinstance(result, Claim) or result.job is not None:
+            self._point(f"after:{name}")
+        return result

@@ -1,0 +1,55 @@
+-- name: insert_job!
+-- A job before anyone is told of it; a second one for the same interaction, nonce or retried job is a constraint error.
+INSERT INTO jobs (id, interaction_id, guild_id, channel_id, member_id, file_limit, model, provider, request, nonce,
+                  created_at, state, retry_of, has_files)
+VALUES (:id, :interaction_id, :guild_id, :channel_id, :member_id, :file_limit, :model, :provider, :request, :nonce,
+        :created_at, :state, :retry_of, :has_files);
+
+-- name: interaction_seen^
+SELECT 1 FROM jobs WHERE interaction_id = :interaction_id;
+
+-- name: retried_already^
+SELECT 1 FROM jobs WHERE retry_of = :job_id;
+
+-- name: job_by_id^
+SELECT * FROM jobs WHERE id = :id;
+
+-- name: update_job!
+-- Compare and set: nothing happens when the row has moved on (R9).
+UPDATE jobs
+SET state = :state, epoch = :epoch, ack_message_id = :ack_message_id, queued_at = :queued_at, not_before = :not_before,
+    tries = :tries, first_try_at = :first_try_at, attempt_id = :attempt_id, started_at = :started_at, remote = :remote,
+    discard = max(discard, :discard), artifact = :artifact, made_at = :made_at, result_message_id = :result_message_id,
+    cause = :cause, detail = :detail, told = :told, ended_at = :ended_at, has_files = :has_files
+WHERE id = :id AND state = :from_state AND epoch = :from_epoch;
+
+-- name: waiting_counts^
+-- How full the queues are, for admission.
+SELECT count(*) AS guild, coalesce(sum(member_id = :member_id), 0) AS member
+FROM jobs
+WHERE guild_id = :guild_id AND state IN ('received', 'queued');
+
+-- name: unfinished
+-- What a start has to look at: open jobs, and ended ones whose member was not told.
+SELECT * FROM jobs WHERE told = 0 ORDER BY created_at, id;
+
+-- name: queued_in_guild
+SELECT * FROM jobs WHERE guild_id = :guild_id AND state = 'queued' ORDER BY queued_at, id;
+
+-- name: jobs_of_member
+SELECT * FROM jobs WHERE guild_id = :guild_id AND member_id = :member_id ORDER BY created_at DESC, id LIMIT :limit;
+
+-- name: recent_jobs
+SELECT * FROM jobs
+WHERE guild_id = :guild_id AND (:member_id IS NULL OR member_id = :member_id) AND (:state IS NULL OR state = :state)
+ORDER BY created_at DESC, id
+LIMIT :limit;
+
+-- name: expired_jobs
+-- Ended jobs that still have files.
+SELECT * FROM jobs
+WHERE ended_at < :before AND has_files = 1
+ORDER BY ended_at;
+
+-- name: forget_files!
+UPDATE jobs SET has_files = 0 WHERE id = :id;

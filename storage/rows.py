@@ -1,0 +1,57 @@
+"""Jobs as rows and back."""
+
+import json
+import sqlite3
+from dataclasses import asdict
+from typing import Any
+
+from bot.domain.generation import Capability, GenerationRequest
+from bot.domain.job import Artifact, Cause, Destination, Job, JobState, MediaKind, RemoteHandle
+
+_PLAIN = (
+    "id", "interaction_id", "provider", "nonce", "created_at", "epoch", "ack_message_id", "queued_at", "not_before",
+    "tries", "first_try_at", "attempt_id", "started_at", "made_at", "result_message_id", "detail", "ended_at",
+    "retry_of",
+)  # fmt: skip
+
+
+def to_row(job: Job) -> dict[str, Any]:
+    row: dict[str, Any] = {name: getattr(job, name) for name in _PLAIN}
+    row |= asdict(job.to)
+    row |= {
+        "model": job.request.model,
+        "request": json.dumps(asdict(job.request)),
+        "state": job.state.value,
+        "remote": json.dumps(asdict(job.remote)) if job.remote else None,
+        "artifact": json.dumps(asdict(job.artifact)) if job.artifact else None,
+        "discard": int(job.discard),
+        "told": int(job.told),
+        "cause": job.cause.value if job.cause else None,
+        "has_files": int(bool(job.request.images) or job.artifact is not None),
+    }
+    return row
+
+
+def to_job(row: sqlite3.Row) -> Job:
+    return Job(
+        **{name: row[name] for name in _PLAIN},
+        to=Destination(row["guild_id"], row["channel_id"], row["member_id"], row["file_limit"]),
+        request=_request(row["request"]),
+        state=JobState(row["state"]),
+        remote=RemoteHandle(**json.loads(row["remote"])) if row["remote"] else None,
+        artifact=_artifact(row["artifact"]) if row["artifact"] else None,
+        discard=bool(row["discard"]),
+        told=bool(row["told"]),
+        cause=Cause(row["cause"]) if row["cause"] else None,
+    )
+
+
+def _request(text: str) -> GenerationRequest:
+    stored = json.loads(text)
+    stored |= {"capability": Capability(stored["capability"]), "images": tuple(stored["images"])}
+    return GenerationRequest(**stored)
+
+
+def _artifact(text: str) -> Artifact:
+    stored = json.loads(text)
+    return Artifact(**(stored | {"kind": MediaKind(stored["kind"])}))
