@@ -12,8 +12,10 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 _CDN_HOSTS = frozenset({"cdn.discordapp.com", "media.discordapp.net"})
-# Printable ASCII without what parsers disagree about.
-_PLAIN_URL = re.compile(r"[!#-;=?-\[\]_a-z~]{1,2048}")
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+# Only what all parsers read alike: no user, no empty port, no upper case, printable ASCII.
+_PLAIN_URL = re.compile(r"https?://(?:[a-z0-9.-]+|\[[0-9a-f:]+\])(?::[0-9]{1,5})?/[!#-;=?-\[\]_a-z~]*")
+_MAX_LENGTH = 2_048
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +42,14 @@ def origin(address: str, trusted: yarl.URL | None) -> Origin | None:
 
 
 def _parsed(address: str) -> yarl.URL | None:
-    if _PLAIN_URL.fullmatch(address) is None:
+    if len(address) > _MAX_LENGTH or _PLAIN_URL.fullmatch(address) is None:
         return None
     try:
         url = yarl.URL(address, encoded=True)
-        plain = url.absolute and url.user is None and url.password is None and bool(url.port)
+        reachable = bool(url.port)
     except ValueError:
         return None
-    return url if plain else None
+    return url if reachable else None
 
 
 def _is_loopback_name(host: str | None) -> bool:
@@ -68,11 +70,17 @@ def _loopback(address: _Address) -> bool:
 
 
 def _public(address: _Address) -> bool:
-    if isinstance(address, ipaddress.IPv6Address):
-        inner = address.ipv4_mapped or address.sixtofour or (address.teredo or (None, None))[1]
-        if inner is not None:
-            return _public(inner)
+    inner = _carried(address) if isinstance(address, ipaddress.IPv6Address) else None
+    if inner is not None:
+        return _public(inner)
     return address.is_global and not address.is_multicast
+
+
+def _carried(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    """The IPv4 address that packets to this one are handed on to."""
+    if address in _NAT64:
+        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    return address.ipv4_mapped or address.sixtofour or (address.teredo or (None, None))[1]
 
 
 class Guarded(AbstractResolver):
