@@ -280,3 +280,17 @@ async def test_everything_fits_and_works_on_a_narrow_screen(browser: Browser, cl
         await phone.choose_command("video")
         assert not await phone.overflows()
         assert phone.complaints == []
+
+
+async def test_the_page_catches_up_after_a_lost_connection(browser: Browser, club: Club) -> None:
+    sandbox = club.sandbox
+    port = int(sandbox.origin.rpartition(":")[2])
+    async with PageDriver(browser, sandbox.origin) as driver:
+        await driver.open(member=club.ids["alice"], channel=club.general)
+        await club.bot.close()
+        await sandbox.stop()
+        await expect(driver.by("banner")).to_contain_text("does not answer")
+        await sandbox.member("bob").say(sandbox.world.channels[club.general], "Said in the dark")
+        await sandbox.start(port=port)
+        await expect(driver.message("Said in the dark")).to_be_visible()
+        await expect(driver.by("banner")).to_be_hidden()

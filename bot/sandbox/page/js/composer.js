@@ -42,7 +42,7 @@ export class Composer {
     const where = channel?.guild ? `#${channel.name}` : channel?.name ?? "";
     this.entry = new Entry(this.popup, {
       commands: () => this.commands,
-      placeholder: channel?.guild ? `Write in ${where}, or type / for a command` : `Write to ${where}`,
+      placeholder: channel?.guild ? `Write in ${where}, or type /` : `Write to ${where}`,
       onCommand: (command, values) => this.openCommand(command, values),
       onSay: (text) => this.#say(text),
     });

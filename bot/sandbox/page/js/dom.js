@@ -33,6 +33,14 @@ function setProp(node, key, value) {
   else if (value !== false) node.setAttribute(key, value === true ? "" : String(value));
 }
 
+/** Leaves what already looks so: a node that is exchanged under the pointer loses the click. */
+export function redraw(root, ...nodes) {
+  const before = [...root.childNodes];
+  if (before.length === nodes.length && nodes.every((node, at) => node.isEqualNode(before[at]))) return false;
+  root.replaceChildren(...nodes);
+  return true;
+}
+
 export function icon(name) {
   const svg = document.createElementNS(SVG, "svg");
   svg.setAttribute("viewBox", "0 0 24 24");

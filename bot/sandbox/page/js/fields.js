@@ -68,7 +68,7 @@ class ListField extends Field {
     this.element = this.input;
     this.input.addEventListener("input", () => this.#typed());
     this.box = new Combobox(this.input, popup, {
-      source: (text, ...rest) => source(this.picked ? "" : text, ...rest), title: option.description, delay, onPick: (item) => this.#pick(item),
+      source: (text, ...rest) => source(this.picked ? "" : text, ...rest), title: "", delay, onPick: (item) => this.#pick(item),
     });
     this.known = source;
   }

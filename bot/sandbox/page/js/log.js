@@ -38,7 +38,7 @@ export class Log {
     const context = this.makeContext({ jumpTo: (id) => this.#jumpTo(id) });
     const { messages } = this.store;
     const nodes = [...messages.map((message) => this.#view(message, context)), ...this.store.pending.map((row) => this.#row(row))];
-    const added = this.#arrange(nodes.length ? nodes : [this.emptyState()]);
+    const added = this.#arrange(nodes.length ? nodes : [this.#empty()]);
     this.#forget(messages);
     this.#group(messages);
     if (this.atEnd) this.toEnd();
@@ -54,6 +54,12 @@ export class Log {
     const view = new MessageView(message, context);
     this.#views.set(message.id, view);
     return view.element;
+  }
+
+  #empty() {
+    const drawn = this.emptyState();
+    if (!this.nothing?.isEqualNode(drawn)) this.nothing = drawn;
+    return this.nothing;
   }
 
   #row(row) {

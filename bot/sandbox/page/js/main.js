@@ -1,6 +1,6 @@
 import { Refused } from "./api.js";
 import { Composer } from "./composer.js";
-import { byId, el, icon, iconButton, nameOf } from "./dom.js";
+import { byId, el, icon, iconButton, nameOf, redraw } from "./dom.js";
 import { Log } from "./log.js";
 import { openModal } from "./modal.js";
 import { Session } from "./session.js";
@@ -77,7 +77,7 @@ function drawIdeas() {
   byId("ideas").hidden = tries.length === 0;
   byId("ideas-toggle").setAttribute("aria-expanded", String(tries.length > 0));
   byId("ideas-toggle").hidden = store.messages.length === 0 || !store.channel?.guild;
-  byId("ideas").replaceChildren(el("div", { class: "cards" }, tries), iconButton("close", "Hide these ideas", { onclick: () => showIdeas(false) }));
+  redraw(byId("ideas"), el("div", { class: "cards" }, tries), iconButton("close", "Hide these ideas", { onclick: () => showIdeas(false) }));
 }
 
 function showIdeas(open) {

@@ -10,8 +10,9 @@ const SLASH_REPLY = 20;
 
 function excerpt(message, context) {
   const words = message.content || (message.attachments?.length ? "a file" : "a message");
-  const short = words.split("\n")[0].slice(0, 90);
-  return el("span", { class: "excerpt" }, inline(short, context));
+  const drawn = el("span", {}, inline(words.split("\n")[0].slice(0, 300), context));
+  for (const spoiler of drawn.querySelectorAll(".md-spoiler")) spoiler.replaceChildren("▇▇▇");
+  return el("span", { class: "excerpt" }, drawn.textContent);
 }
 
 function above(message, context) {

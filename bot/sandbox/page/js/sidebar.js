@@ -1,4 +1,4 @@
-import { avatar, el, icon, nameOf } from "./dom.js";
+import { avatar, el, icon, nameOf, redraw } from "./dom.js";
 import { PRIVATE_CHANNEL } from "./store.js";
 
 const READABLE = new Set([0, 1, 5, 10, 11, 12]);
@@ -24,8 +24,7 @@ export function drawChannels(root, store, onOpen) {
   const sections = store.world.guilds.map((guild) => section(guild.name, ordered(guild.channels), store, onOpen));
   const directs = [...store.channels.values()].filter(({ type }) => type === PRIVATE_CHANNEL);
   if (directs.length) sections.push(section("Direct messages", directs, store, onOpen));
-  root.replaceChildren(...sections);
-  if (focused) root.querySelector(`[data-channel-id="${CSS.escape(focused)}"]`)?.focus();
+  if (redraw(root, ...sections) && focused) root.querySelector(`[data-channel-id="${CSS.escape(focused)}"]`)?.focus();
 }
 
 function section(name, channels, store, onOpen) {
@@ -46,10 +45,10 @@ export function drawMembers(root, store, onSwitch) {
   const focused = root.contains(document.activeElement);
   const people = store.members.filter((user) => !user.bot);
   const bots = store.members.filter((user) => user.bot);
-  root.replaceChildren(el("fieldset", { class: "members", "data-testid": "member-switch" },
+  const drawn = redraw(root, el("fieldset", { class: "members", "data-testid": "member-switch" },
     el("legend", {}, "You are"), el("div", { class: "member-list" }, people.map((user) => memberRow(user, store, onSwitch)))),
     ...bots.map((user) => botRow(user, store)));
-  if (focused) root.querySelector("input:checked")?.focus();
+  if (drawn && focused) root.querySelector("input:checked")?.focus();
 }
 
 function botRow(user, store) {
