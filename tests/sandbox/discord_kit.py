@@ -133,7 +133,7 @@ class Stage:
         if files:
             form = aiohttp.FormData()
             for number, each in enumerate(files):
-                form.add_field(f"files[{number}]", each.data, filename=each.filename)
+                form.add_field(f"files[{number}]", io.BytesIO(each.data), filename=each.filename)
             form.add_field("payload_json", json.dumps(body or {}))
             sent = {"data": form}
         async with self.session.request(method, self.discord.api_url + path, headers=headers, **sent) as reply:
