@@ -69,6 +69,32 @@ class FilmButtons(discord.ui.View):
         await interaction.response.send_message(f"Picked {select.values[0]}", ephemeral=True)
 
 
+class Panel(discord.ui.LayoutView):
+    """Components V2: a poster, words, and a button that counts in them."""
+
+    def __init__(self, shows: int = 0) -> None:
+        super().__init__(timeout=None)
+        self.shows = shows
+        self.words: discord.ui.TextDisplay[Panel] = discord.ui.TextDisplay(f"## Tonight\nShows: {shows}")
+        button: discord.ui.Button[Panel] = discord.ui.Button(label="One more", custom_id="more")
+        button.callback = self._more  # type: ignore[method-assign]
+        poster = discord.MediaGalleryItem("attachment://poster.png", description="The poster")
+        self.add_item(
+            discord.ui.Container(
+                self.words,
+                discord.ui.Separator(),
+                discord.ui.MediaGallery(poster),
+                discord.ui.ActionRow(button),
+                accent_colour=0xF0B955,
+            )
+        )
+
+    async def _more(self, interaction: discord.Interaction) -> None:
+        self.shows += 1
+        self.words.content = f"## Tonight\nShows: {self.shows}"
+        await interaction.response.edit_message(view=self)
+
+
 class PageBot(discord.Client):
     """Films wait for `finish`. The models for "w" are held back (`holding`) until a longer text was asked for."""
 
@@ -91,6 +117,7 @@ class PageBot(discord.Client):
             ("animate", "Bring a picture to life", self._animate),
             ("refuse", "Be told no", self._refuse),
             ("silent", "Never be answered", self._silent),
+            ("panel", "See tonight's show", self._panel),
             ("whisper", "Get a direct message", self._whisper),
         ):
             self.tree.add_command(app_commands.Command(name=name, description=description, callback=callback))
@@ -137,6 +164,9 @@ class PageBot(discord.Client):
 
     async def _silent(self, interaction: discord.Interaction) -> None:
         pass
+
+    async def _panel(self, interaction: discord.Interaction) -> None:
+        await interaction.response.send_message(view=Panel(), file=discord.File(io.BytesIO(picture()), "poster.png"))
 
     async def _whisper(self, interaction: discord.Interaction) -> None:
         await interaction.user.send("Only for your ears")

@@ -217,6 +217,21 @@ async def test_buttons_open_forms_and_menus_send_their_choice(page: PageDriver, 
     await expect(page.message("Picked wander").get_by_test_id("ephemeral")).to_be_visible()
 
 
+async def test_a_panel_of_components_is_drawn_and_follows_its_edits(page: PageDriver) -> None:
+    await page.slash("panel")
+    panel = page.messages.first
+    await expect(panel.get_by_role("heading", name="Tonight")).to_be_visible()
+    poster = await panel.get_by_role("img", name="The poster").element_handle()
+    await page.page.wait_for_function("image => image.naturalWidth === 64", arg=poster)
+    more = panel.get_by_role("button", name="One more")
+    await more.focus()
+    await page.page.keyboard.press("Enter")
+    await expect(panel).to_contain_text("Shows: 1")
+    await expect(more).to_be_focused()
+    await page.page.keyboard.press("Enter")
+    await expect(panel).to_contain_text("Shows: 2")
+
+
 async def test_only_a_moderator_is_offered_the_moderators_commands(page: PageDriver) -> None:
     await page.input.press_sequentially("/admin")
     await expect(page.choices).to_have_count(0)
