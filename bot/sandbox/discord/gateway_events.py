@@ -53,7 +53,7 @@ def _message(event: Event, message: Message, session: Session, messages: Message
 
 
 def _channel(event: Event, channel: Channel, session: Session) -> Told | None:
-    if not session.intents & GUILDS and event.guild is not None:
+    if not session.intents & GUILDS:
         return None
     body = wire.channel(channel)
     if event.name == "THREAD_CREATE":

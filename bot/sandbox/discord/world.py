@@ -254,7 +254,6 @@ class World:
                 return channel
         channel = Channel(self, self.ids.next(), CHANNEL_KINDS["direct"], recipients=[user])
         self.channels[channel.id] = channel
-        self.hub.publish(Event("CHANNEL_CREATE", None, channel))
         return channel
 
     def message(self, message_id: int) -> Message | None:
