@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from bot.domain.errors import Evidence
 from bot.domain.generation import Frame, GenerationRequest, ModelSpec
@@ -48,6 +48,7 @@ class _Provider(Protocol):
         ...
 
 
+@runtime_checkable
 class DirectProvider(_Provider, Protocol):
     """One POST held open until the bytes come back."""
 
@@ -56,6 +57,7 @@ class DirectProvider(_Provider, Protocol):
         ...
 
 
+@runtime_checkable
 class QueueProvider(_Provider, Protocol):
     """A request is queued at the provider, asked after, and fetched; it survives our restart."""
 
@@ -116,6 +118,10 @@ class Artifacts(Protocol):
         """
         ...
 
+    def left_over(self, job: Job) -> Path | None:
+        """What an earlier process wrote for this job before it ended, whole or not."""
+        ...
+
     async def fit(self, artifact: Artifact, limit: int) -> Artifact:
         """The artifact encoded again to at most `limit` bytes, a new file. Raises UnusableMedia when that fails."""
         ...
@@ -148,8 +154,10 @@ class Delivered:
 class Delivery(Protocol):
     """Discord, as far as jobs know it. Every call may be repeated: nothing is posted twice (R5 to R7)."""
 
-    async def deliver(self, job: Job, artifact: Artifact) -> Delivered:
-        """Post the film with the job's nonce, made smaller when Discord says so. Raises DeliveryError if final."""
+    async def deliver(self, job: Job, artifact: Artifact, *, recovering: bool = False) -> Delivered:
+        """Post the film with the job's nonce, made smaller when Discord says so. Raises DeliveryError if final.
+
+        `recovering`: an earlier process may have posted it, so look before posting."""
         ...
 
     async def find_acknowledgement(self, job: Job) -> int | None:

@@ -26,6 +26,7 @@ def to_row(job: Job) -> dict[str, Any]:
         "artifact": json.dumps(asdict(job.artifact)) if job.artifact else None,
         "discard": int(job.discard),
         "told": int(job.told),
+        "repeated": int(job.repeated),
         "cause": job.cause.value if job.cause else None,
         "has_files": int(bool(job.request.images) or job.artifact is not None),
     }
@@ -42,6 +43,7 @@ def to_job(row: sqlite3.Row) -> Job:
         artifact=_artifact(row["artifact"]) if row["artifact"] else None,
         discard=bool(row["discard"]),
         told=bool(row["told"]),
+        repeated=bool(row["repeated"]),
         cause=Cause(row["cause"]) if row["cause"] else None,
     )
 

@@ -191,6 +191,7 @@ class Job:
     queued_at: float | None = None
     not_before: float = 0
     tries: int = 0
+    repeated: bool = False
     first_try_at: float | None = None
     attempt_id: int | None = None
     started_at: float | None = None

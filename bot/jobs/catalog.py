@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from bot.domain.errors import InvalidRequest, NoSuchModel, NotAllowed, Rule
-from bot.domain.generation import Asked, Capability, ModelSpec, candidates, plan
+from bot.domain.generation import Asked, Capability, GenerationRequest, ModelSpec, candidates, plan
 from bot.ports import Provider
 
 COMMANDS = {
@@ -42,6 +42,12 @@ class Catalog:
             if spec.capability is capability:
                 return spec
         raise NoSuchModel(model, COMMANDS[same[0].capability] if same else None)
+
+    def usual_seconds(self, request: GenerationRequest) -> float:
+        """What the provider's document says about the time once started, before there are figures of our own."""
+        spec = self.find(request.capability, request.model)
+        size = spec.sizes[request.size] if request.size is not None else None
+        return (size.usual_seconds if size else None) or spec.usual_seconds
 
     def default(self, capability: Capability, chosen: str | None, denied: frozenset[str]) -> ModelSpec:
         """The guild's own default, else the operator's, else the first that the guild allows. Raises NotAllowed."""

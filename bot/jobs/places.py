@@ -1,8 +1,15 @@
 """Where a waiting job stands and when it will be ready: from the schedule itself and from measured times."""
 
+from collections.abc import Sequence
+
+from bot.domain.generation import GenerationRequest
 from bot.domain.job import Job, JobState
+from bot.domain.limits import GuildLimits
 from bot.jobs.policy import Policies
-from bot.ports import Clock, JobStore, Place
+from bot.ports import Clock, JobStore, Place, Waiting
+
+# An estimate that moves by less is the same one, and no reason to edit a message.
+_GRAIN = 15.0
 
 
 class Places:
@@ -11,16 +18,35 @@ class Places:
 
     async def of(self, job: Job) -> Place:
         """`ready_at` stays None until jobs of the same model and size have been made."""
-        now = self._clock.now()
-        usual = await self._store.usual_seconds(job.request)
         if job.state.active and job.started_at is not None:
-            return Place(0, None if usual is None else max(now, job.started_at + usual))
-        waiting = await self._store.waiting(job.to.guild_id, now)
-        known = job.state is JobState.QUEUED and job.id in waiting.job_ids
-        ahead = waiting.job_ids.index(job.id) if known else len(waiting.job_ids)
-        if usual is None:
-            return Place(ahead, None)
-        limits = await self._policies.limits(job.to.guild_id)
-        by_rate = limits.rate.nth_start(waiting.starts, now, ahead)
-        by_capacity = now + usual * (ahead // max(1, limits.active_per_guild))
-        return Place(ahead, max(by_rate, by_capacity) + usual)
+            usual = await self._store.usual_seconds(job.request)
+            return Place(0, None if usual is None else _grained(max(self._clock.now(), job.started_at + usual)))
+        ((_, place),) = await self.of_guild(job.to.guild_id, [job])
+        return place
+
+    async def of_guild(self, guild_id: int, jobs: Sequence[Job]) -> list[tuple[Job, Place]]:
+        """The places of waiting jobs of one guild; one that is not queued yet comes after all that are."""
+        now = self._clock.now()
+        waiting = await self._store.waiting(guild_id, now)
+        limits = await self._policies.limits(guild_id)
+        figures: dict[GenerationRequest, float | None] = {}
+        places = []
+        for job in jobs:
+            known = job.state is JobState.QUEUED and job.id in waiting.job_ids
+            ahead = waiting.job_ids.index(job.id) if known else len(waiting.job_ids)
+            if job.request not in figures:
+                figures[job.request] = await self._store.usual_seconds(job.request)
+            places.append((job, Place(ahead, _ready(figures[job.request], waiting, limits, now, ahead))))
+        return places
+
+
+def _ready(usual: float | None, waiting: Waiting, limits: GuildLimits, now: float, ahead: int) -> float | None:
+    if usual is None:
+        return None
+    by_rate = limits.rate.nth_start(waiting.starts, now, ahead)
+    by_capacity = now + usual * (ahead // max(1, limits.active_per_guild))
+    return _grained(max(by_rate, by_capacity) + usual)
+
+
+def _grained(moment: float) -> float:
+    return -(-moment // _GRAIN) * _GRAIN

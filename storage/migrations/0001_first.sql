@@ -16,6 +16,7 @@ CREATE TABLE jobs (
     queued_at         REAL,
     not_before        REAL NOT NULL DEFAULT 0,
     tries             INTEGER NOT NULL DEFAULT 0,
+    repeated          INTEGER NOT NULL DEFAULT 0,
     first_try_at      REAL,
     attempt_id        INTEGER,
     started_at        REAL,

@@ -18,7 +18,7 @@ SELECT * FROM jobs WHERE id = :id;
 -- Compare and set: nothing happens when the row has moved on (R9).
 UPDATE jobs
 SET state = :state, epoch = :epoch, ack_message_id = :ack_message_id, queued_at = :queued_at, not_before = :not_before,
-    tries = :tries, first_try_at = :first_try_at, attempt_id = :attempt_id, started_at = :started_at, remote = :remote,
+    tries = :tries, repeated = :repeated, first_try_at = :first_try_at, attempt_id = :attempt_id, started_at = :started_at, remote = :remote,
     discard = max(discard, :discard), artifact = :artifact, made_at = :made_at, result_message_id = :result_message_id,
     cause = :cause, detail = :detail, told = :told, ended_at = :ended_at, has_files = :has_files
 WHERE id = :id AND state = :from_state AND epoch = :from_epoch;

@@ -1,0 +1,36 @@
+"""How long a submission that cost nothing is tried again (RELIABILITY, evidence classes and status table)."""
+
+from dataclasses import dataclass
+
+from bot.domain.errors import Evidence, Unavailable
+
+_FIRST_PAUSE = 5.0
+_LONGEST_RETRY_AFTER = 600.0
+_TOO_MANY_REQUESTS = 429
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """At most `tries` submissions within `seconds` of the first."""
+
+    tries: int
+    seconds: float
+
+
+_NOT_SENT = Patience(5, 120)
+_BUSY = Patience(5, 300)
+# A 429 uses up no try: the provider names the time, and it is waited for.
+_RATE_LIMITED = Patience(1_000_000, 3600)
+
+
+def next_try(error: Unavailable, tries: int, first_try_at: float, now: float) -> float | None:
+    """When to submit again, in epoch seconds, or None when patience has run out. `tries` counts this one."""
+    patience = _NOT_SENT if error.evidence is Evidence.NOT_SENT else _BUSY
+    if error.status == _TOO_MANY_REQUESTS:
+        patience = _RATE_LIMITED
+    pause = min(_FIRST_PAUSE * 2.0 ** (min(tries, 6) - 1), _LONGEST_RETRY_AFTER)
+    if error.retry_after is not None:
+        pause = min(error.retry_after, _LONGEST_RETRY_AFTER)
+    if tries >= patience.tries or now + pause > first_try_at + patience.seconds:
+        return None
+    return now + pause

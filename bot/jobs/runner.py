@@ -1,0 +1,197 @@
+"""Brings every job to its end: one dispatcher for each provider, one task for each job that moves."""
+
+import asyncio
+import logging
+from typing import Any
+
+from bot.domain.errors import DeliveryError, Stale, StorageUnavailable, Undeliverable
+from bot.domain.job import Cause, Job, JobState
+from bot.jobs.announcer import Announcer
+from bot.jobs.catalog import Catalog
+from bot.jobs.following import Following
+from bot.jobs.live import LiveJobs
+from bot.jobs.recovery import Recovery
+from bot.jobs.submission import Submission
+from bot.ports import Clock, Delivery, JobStore, Provider, QueueProvider
+
+log = logging.getLogger(__name__)
+
+_TELL_AGAIN = 30.0
+_CAUSES = {
+    Undeliverable.NO_PERMISSION: Cause.NO_PERMISSION,
+    Undeliverable.CHANNEL_GONE: Cause.CHANNEL_GONE,
+    Undeliverable.GUILD_GONE: Cause.GUILD_LEFT,
+    Undeliverable.TOO_LARGE: Cause.TOO_LARGE,
+    Undeliverable.FILTERED: Cause.FILTERED,
+    Undeliverable.REFUSED: Cause.DISCORD_REFUSED,
+}
+
+
+class Runner:
+    def __init__(
+        self,
+        *,
+        catalog: Catalog,
+        store: JobStore,
+        delivery: Delivery,
+        submission: Submission,
+        following: Following,
+        recovery: Recovery,
+        announcer: Announcer,
+        live: LiveJobs,
+        clock: Clock,
+    ) -> None:
+        self._catalog, self._store, self._delivery = catalog, store, delivery
+        self._submission, self._following, self._recovery = submission, following, recovery
+        self._announcer, self._live, self._clock = announcer, live, clock
+        self._bells = {provider.name: asyncio.Event() for provider in catalog.providers}
+        self._dispatchers: list[asyncio.Task[None]] = []
+        self._moving: dict[str, asyncio.Task[None]] = {}
+        self._closing = False
+        self._started = False
+
+    async def start(self) -> None:
+        """Take up everything that the rows say is unfinished, then let new jobs start."""
+        for job in await self._store.unfinished():
+            self._live.update(job)
+            if job.state is not JobState.QUEUED:
+                self._move(job, recovering=True)
+            else:
+                self._announcer.changed(job)
+        self._started = True
+        for provider in self._catalog.providers:
+            self._dispatchers.append(asyncio.create_task(self._dispatch(provider), name=f"dispatch {provider.name}"))
+
+    async def stop(self, drain_seconds: float) -> None:
+        """No new starts; polls end at once; calls that are held open get `drain_seconds`, then end as uncertain."""
+        self._closing = True
+        self.wake()
+        await asyncio.gather(*self._dispatchers, return_exceptions=True)
+        for job_id, task in list(self._moving.items()):
+            if job_id in self._resumable():
+                task.cancel()
+        await self._settled(drain_seconds)
+        self._submission.cut()
+        await self._settled(1.0)
+        for task in self._moving.values():
+            task.cancel()
+        await self._settled(None)
+
+    def _resumable(self) -> set[str]:
+        return {job.id for job in self._live if job.state is JobState.SUBMITTED}
+
+    async def _settled(self, seconds: float | None) -> None:
+        if self._moving:
+            await asyncio.wait(list(self._moving.values()), timeout=seconds)
+
+    def wake(self) -> None:
+        for bell in self._bells.values():
+            bell.set()
+
+    def observe(self, job: Job) -> None:
+        """Hears of every committed job: memory, queue messages and dispatchers follow the rows."""
+        self._live.update(job)
+        self._announcer.changed(job)
+        if not job.state.active:
+            self.wake()
+        if self._started and job.state.terminal and not job.told and job.id not in self._moving:
+            self._move(job)
+
+    async def cancel(self, job: Job, cause: Cause) -> Job:
+        provider = self._catalog.provider(job.provider)
+        if job.state is JobState.SUBMITTED and isinstance(provider, QueueProvider):
+            return await self._following.cancel(job, provider, cause)
+        return job
+
+    async def _dispatch(self, provider: Provider) -> None:
+        bell = self._bells[provider.name]
+        while not self._closing:
+            bell.clear()
+            try:
+                claim = await self._store.claim(provider.name, provider.concurrency, self._clock.now())
+            except Exception:  # the root of this task
+                log.exception("dispatching for %s failed, trying again", provider.name)
+                await self._clock.sleep(1)
+                continue
+            if claim.job is not None:
+                self._move(claim.job)
+            else:
+                await self._rest(bell, claim.look_again_at)
+
+    async def _rest(self, bell: asyncio.Event, until: float | None) -> None:
+        ringing = asyncio.create_task(bell.wait())
+        waits: list[asyncio.Task[Any]] = [ringing]
+        if until is not None:
+            waits.append(asyncio.create_task(_sleep(self._clock, max(0.01, until - self._clock.now()))))
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        for wait in waits:
+            wait.cancel()
+        await asyncio.gather(*waits, return_exceptions=True)
+
+    def _move(self, job: Job, recovering: bool = False) -> None:
+        task = asyncio.create_task(self._to_its_end(job, recovering), name=f"job {job.id}")
+        self._moving[job.id] = task
+        task.add_done_callback(lambda _done: self._moving.pop(job.id, None))
+
+    async def _to_its_end(self, job: Job, recovering: bool) -> None:
+        """The root of a job's task: steps until it is told, or waits for its next turn."""
+        while not job.told and job.state is not JobState.QUEUED:
+            try:
+                job = await self._step(job, recovering)
+            except Stale:
+                job = await self._store.get(job.id) or job
+            except StorageUnavailable:
+                await self._clock.sleep(1)
+            except Exception:  # the root of this task
+                log.exception("a step failed", extra={"job": job.id, "state": job.state.value})
+                await self._clock.sleep(_TELL_AGAIN)
+                job = await self._store.get(job.id) or job
+                recovering = True
+        self._announcer.changed(job)
+
+    async def _step(self, job: Job, recovering: bool) -> Job:
+        if recovering and job.state in (JobState.RECEIVED, JobState.SUBMITTING):
+            return await self._recovery.step(job)
+        match job.state:
+            case JobState.SUBMITTING:
+                return await self._submission.submit(job)
+            case JobState.SUBMITTED:
+                return await self._follow(job)
+            case JobState.RESULT:
+                return await self._store.move(job, JobState.POSTING)
+            case JobState.POSTING:
+                return await self._deliver(job, recovering)
+            case JobState.RECEIVED | JobState.QUEUED:
+                return job
+            case _:
+                await self._delivery.tell(job)
+                return await self._store.note(job, told=True)
+
+    async def _follow(self, job: Job) -> Job:
+        provider = self._catalog.provider(job.provider)
+        if job.remote is None or not isinstance(provider, QueueProvider):
+            return await self._submission.lost(job, Cause.MODEL_GONE)
+        usual = await self._store.usual_seconds(job.request) or self._catalog.usual_seconds(job.request)
+        return await self._following.follow(job, job.remote, provider, usual)
+
+    async def _deliver(self, job: Job, recovering: bool) -> Job:
+        now = self._clock.now
+        if job.artifact is None:
+            return await self._store.move(job, JobState.LOST_RESULT, cause=Cause.ARTIFACT_GONE, ended_at=now())
+        try:
+            delivered = await self._delivery.deliver(job, job.artifact, recovering=recovering)
+        except DeliveryError as error:
+            log.warning("not delivered: %s", error, extra={"job": job.id})
+            cause = _CAUSES[error.cause]
+            return await self._store.move(job, JobState.UNDELIVERABLE, cause=cause, ended_at=now())
+        except FileNotFoundError:
+            return await self._store.move(job, JobState.LOST_RESULT, cause=Cause.ARTIFACT_GONE, ended_at=now())
+        log.info("delivered", extra={"job": job.id, "message_id": delivered.message_id})
+        return await self._store.move(
+            job, JobState.DONE, result_message_id=delivered.message_id, ended_at=now(),
+            detail="deleted" if delivered.deleted else job.detail,
+        )  # fmt: skip
+
+
+async def _sleep(clock: Clock, seconds: float) -> None:
+    await clock.sleep(seconds)

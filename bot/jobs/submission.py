@@ -1,0 +1,160 @@
+"""From a claimed job to its result, or to the end that its evidence demands (R3, R4, R12)."""
+
+import asyncio
+import logging
+from pathlib import Path
+
+from bot.domain.errors import (
+    Ambiguous,
+    BadResponse,
+    Evidence,
+    ProviderError,
+    Rejected,
+    Unauthorized,
+    Unavailable,
+)
+from bot.domain.job import Artifact, Cause, Job, JobState, RemoteHandle
+from bot.jobs.catalog import Catalog
+from bot.jobs.patience import next_try
+from bot.ports import Artifacts, Clock, DirectProvider, JobStore, Pictures, Provider, UnusableMedia
+
+log = logging.getLogger(__name__)
+
+_GONE = 404
+_RATE_LIMITED = 429
+_SERVER_ERRORS = frozenset({500, 502, 504})
+_DISK_PATIENCE = 30.0
+_HEALTH_PATIENCE = 300.0
+_PAUSE = 5.0
+
+
+class Submission:
+    def __init__(
+        self, catalog: Catalog, store: JobStore, artifacts: Artifacts, pictures: Pictures, clock: Clock
+    ) -> None:
+        self._catalog, self._store, self._artifacts = catalog, store, artifacts
+        self._pictures, self._clock = pictures, clock
+        self._held: set[asyncio.Task[RemoteHandle | None]] = set()
+
+    def cut(self) -> None:
+        """Let go of every call that is held open: its job ends as uncertain."""
+        for call in self._held:
+            call.cancel()
+
+    async def submit(self, job: Job) -> Job:
+        """The one paid call. Whatever comes of it, the job is moved on."""
+        provider = self._catalog.provider(job.provider)
+        if provider is None:
+            return await self._end(job, Evidence.NOT_SENT, JobState.REFUSED, Cause.MODEL_GONE)
+        part = self._artifacts.part(job)
+        call = asyncio.create_task(self._call(job, provider, part), name=f"call {job.id}")
+        self._held.add(call)
+        try:
+            handle = await call
+        except asyncio.CancelledError:
+            return await self._end(job, Evidence.AMBIGUOUS, JobState.AMBIGUOUS, Cause.RESTARTED)
+        except ProviderError as error:
+            return await self._answer(job, provider, error)
+        except OSError:
+            log.exception("the answer could not be written", extra={"job": job.id})
+            return await self._end(job, Evidence.CHARGED_UNUSABLE, JobState.LOST_RESULT, Cause.STORAGE_FULL)
+        finally:
+            self._held.discard(call)
+        if handle is not None:
+            return await self._store.move(job, JobState.SUBMITTED, remote=handle)
+        try:
+            return await self.made(job, await self.keep(job, part))
+        except UnusableMedia as error:
+            return await self.lost(job, Cause.UNUSABLE, str(error))
+        except OSError:
+            log.exception("the result could not be kept", extra={"job": job.id})
+            return await self.lost(job, Cause.STORAGE_FULL)
+
+    async def _call(self, job: Job, provider: Provider, part: Path) -> RemoteHandle | None:
+        images = [self._pictures.path(name) for name in job.request.images]
+        if isinstance(provider, DirectProvider):
+            await provider.generate(job.request, images, part)
+            return None
+        return await provider.submit(job.request, images)
+
+    async def keep(self, job: Job, part: Path) -> Artifact:
+        """Check and keep the bytes; a full disk is waited out for a while. Raises UnusableMedia, OSError."""
+        deadline = self._clock.monotonic() + _DISK_PATIENCE
+        while True:
+            try:
+                return await self._artifacts.keep(job, part)
+            except OSError:
+                if self._clock.monotonic() + _PAUSE > deadline:
+                    raise
+            await self._clock.sleep(_PAUSE)
+
+    async def made(self, job: Job, artifact: Artifact) -> Job:
+        """The bytes are safe: RESULT, or CANCELLED when the member asked for them to be thrown away."""
+        job = await self._store.settle(
+            job, Evidence.MADE, JobState.RESULT, artifact=artifact, made_at=self._clock.now()
+        )
+        log.info("made", extra={"job": job.id, "model": job.request.model, "bytes": artifact.size})
+        latest = await self._store.get(job.id)
+        if latest is None or not latest.discard:
+            return job
+        self._artifacts.forget(artifact)
+        return await self._store.move(
+            latest, JobState.CANCELLED, cause=Cause.BY_MEMBER, artifact=None, ended_at=self._clock.now()
+        )
+
+    async def lost(self, job: Job, cause: Cause, detail: str = "") -> Job:
+        """Paid for, and nothing to show for it."""
+        return await self._end(job, Evidence.CHARGED_UNUSABLE, JobState.LOST_RESULT, cause, detail)
+
+    async def _answer(self, job: Job, provider: Provider, error: ProviderError) -> Job:
+        extra = {"job": job.id, "provider": error.provider, "status": error.status, "evidence": error.evidence.value}
+        log.warning("submission failed: %s", error.detail, extra=extra)
+        status, detail = error.status, error.detail
+        match error:
+            case Unavailable():
+                return await self._again_or_refuse(job, error)
+            case Unauthorized():
+                log.error("%s refuses our key or account (status %s)", error.provider, status, extra=extra)
+                return await self._end(job, Evidence.REFUSED, JobState.REFUSED, Cause.UNAUTHORIZED, status=status)
+            case Rejected():
+                cause = Cause.MODEL_GONE if status == _GONE else Cause.REJECTED
+                return await self._end(job, Evidence.REFUSED, JobState.REFUSED, cause, detail, status)
+            case BadResponse():
+                return await self._end(job, error.evidence, JobState.LOST_RESULT, Cause.UNUSABLE, detail, status)
+            case Ambiguous() if not provider.billed and status in _SERVER_ERRORS and not job.repeated:
+                return await self._repeat(job, provider, error)
+            case _:
+                return await self._end(job, Evidence.AMBIGUOUS, JobState.AMBIGUOUS, Cause.NO_ANSWER, detail, status)
+
+    async def _again_or_refuse(self, job: Job, error: Unavailable) -> Job:
+        again_at = next_try(error, job.tries, job.first_try_at or job.created_at, self._clock.now())
+        not_sent = error.evidence is Evidence.NOT_SENT
+        if again_at is None or job.discard:
+            cause = Cause.UNREACHABLE if not_sent else Cause.BUSY
+            return await self._end(job, error.evidence, JobState.REFUSED, cause, error.detail, error.status)
+        # A 429 names its own time and uses up no try.
+        tries = job.tries - 1 if error.status == _RATE_LIMITED else job.tries
+        return await self._store.settle(
+            job, error.evidence, JobState.QUEUED, status=error.status, not_before=again_at, tries=tries
+        )
+
+    async def _repeat(self, job: Job, provider: Provider, error: ProviderError) -> Job:
+        """Nobody bills a self-hosted provider: ask it once more when it says that it is well."""
+        deadline = self._clock.monotonic() + _HEALTH_PATIENCE
+        while self._clock.monotonic() < deadline:
+            try:
+                await provider.healthy()
+            except ProviderError:
+                await self._clock.sleep(_PAUSE)
+                continue
+            return await self._store.settle(
+                job, Evidence.AMBIGUOUS, JobState.QUEUED, status=error.status, repeated=True
+            )
+        return await self._end(job, Evidence.AMBIGUOUS, JobState.AMBIGUOUS, Cause.NO_ANSWER, error.detail, error.status)
+
+    async def _end(
+        self, job: Job, evidence: Evidence, to: JobState, cause: Cause, detail: str = "", status: int | None = None
+    ) -> Job:
+        return await self._store.settle(
+            job, evidence, to, status=status, cause=cause, detail=detail, ended_at=self._clock.now()
+        )
