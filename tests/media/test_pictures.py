@@ -208,9 +208,7 @@ async def test_nothing_of_a_file_survives_but_its_pixels(studio: Studio, kind: s
 
 async def test_the_frame_nearest_in_shape_is_taken(studio: Studio) -> None:
     for size, nearest in (((900, 500), 0), ((500, 900), 1), ((700, 690), 2), ((1000, 200), 0)):
-        picture, _ = await studio.prepare(kit.encoded(kit.four_corners(size), "PNG"), pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-WIDE, TALL, SQUARE)
+        picture, _ = await studio.prepare(kit.encoded(kit.four_corners(size), "PNG"), WIDE, TALL, SQUARE)
         assert picture.frame == nearest
         assert (picture.width, picture.height) == [(832, 480), (480, 832), (512, 512)][nearest]
 
@@ -415,7 +413,8 @@ async def within(tmp_path: Path, body: bytes, **limits: float) -> PictureProblem
 
 @pytest.mark.parametrize("limits", [{"memory": 110 << 20}, {"wall": 0.35}, {"cpu": 1}], ids=str)
 async def test_a_picture_that_costs_too_much_is_refused(tmp_path: Path, limits: dict[str, float]) -> None:
-    body = kit.encoded(Image.effect_noise((1000, 1000), 80).resize((5000, 5000), 0), "JPEG", progressive=True, quality=50)
+    picture = Image.effect_noise((1000, 1000), 80).resize((5000, 5000), Image.Resampling.NEAREST)
+    body = kit.encoded(picture, "JPEG", progressive=True, quality=50)
     # A scan sent again and again: each costs a pass over the whole picture.
     start = body.rindex(b"\xff\xda")
     bomb = body[:-2] + body[start:-2] * 15 + b"\xff\xd9"
