@@ -4,7 +4,6 @@ from bot.texts import administration as admin
 from bot.texts.answers import (
     COMMAND_CHANGED,
     NOT_POSTED,
-    ON_ITS_WAY,
     accepted,
     bug,
     cancelled,
@@ -26,7 +25,6 @@ from bot.texts.words import inert
 __all__ = [
     "COMMAND_CHANGED",
     "NOT_POSTED",
-    "ON_ITS_WAY",
     "accepted",
     "admin",
     "bug",

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from bot.domain.generation import Capability, ModelSpec, Option, duration_bounds
 from bot.domain.job import Job, JobState
 from bot.domain.messages import Button, Message, Verb
-from bot.texts.words import listed, name, noun, number, one_page, pages, plain, span, when
+from bot.texts.words import link, listed, name, noun, number, one_page, pages, plain, span, when
 
 _COMMANDS = {
     Capability.TEXT_TO_VIDEO: "/video",
@@ -34,7 +34,6 @@ COMMAND_CHANGED = "This command has changed. Reload Discord and use it again; no
 NOT_POSTED = (
     "Matinee could not post the queue message, so the request was dropped; nothing was spent. Please try again."
 )
-ON_ITS_WAY = "On its way."
 
 
 def storage(full: bool) -> str:
@@ -56,8 +55,8 @@ def wrong_kind(option: str, kind: str) -> str:
     return f"`{option}` takes {kind}."
 
 
-def accepted(job: Job, url: str) -> str:
-    return f"Your {noun(job)} is queued as job `{job.id}`: {url}"
+def accepted(job: Job, message_id: int) -> str:
+    return f"Your {noun(job)} is queued as job `{job.id}`: {link(job, message_id)}"
 
 
 def cancelled(job: Job) -> str:

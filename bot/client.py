@@ -1,0 +1,207 @@
+"""The discord.py client. Every touch of that library's private names is in this file, and is checked at the start."""
+
+import hashlib
+import json
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import aiohttp
+import discord
+import yarl
+from discord import app_commands
+from discord.ext import commands
+from discord.gateway import DiscordWebSocket
+from discord.http import Route
+
+from bot.domain.errors import NotAllowed, Rule
+from bot.ports import Clock
+
+log = logging.getLogger(__name__)
+
+# What discord.py lets through when Discord cannot be reached or answers nonsense.
+NETWORK_TROUBLE = (aiohttp.ClientError, OSError, TimeoutError, json.JSONDecodeError)
+_TOKEN_REFUSED, _INTENTS_REFUSED = 4004, 4014
+_LONGEST_RATELIMIT_SECONDS = 60.0
+_LONGEST_PAUSE_SECONDS = 60.0
+# At DEBUG these write interaction tokens.
+_TALKATIVE = ("discord.client", "discord.gateway", "discord.http", "discord.state", "discord.webhook.async_")
+# Without these two there is no session to go on with; what follows them may be skipped when it makes no sense.
+_VITAL_EVENTS = frozenset({"READY", "RESUMED"})
+_PRIVATE_NAMES: tuple[tuple[object, str], ...] = (
+    (Route, "BASE"),
+    (DiscordWebSocket, "DEFAULT_GATEWAY"),
+    (app_commands.CommandTree, "_call"),
+    (discord.AutoShardedClient, "launch_shards"),
+    (discord.http.HTTPClient, "get_bot_gateway"),
+)
+
+
+class CannotConnect(Exception):
+    """Discord refuses us for good; the message is one line for the operator, `exit_code` the process's."""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+class Tree(app_commands.CommandTree["MatineeClient"]):
+    async def interaction_check(self, interaction: discord.Interaction["MatineeClient"], /) -> bool:
+        if interaction.guild_id is None or _installed_by_user_only(interaction):
+            raise NotAllowed(Rule.GUILD_ONLY)
+        return True
+
+    async def _call(self, interaction: discord.Interaction["MatineeClient"]) -> None:
+        """As the library's, but a payload that it cannot read reaches `on_error` too, so that somebody is told."""
+        try:
+            await super()._call(interaction)
+        except app_commands.AppCommandError:
+            raise
+        except Exception as error:
+            raise app_commands.AppCommandError("the interaction was not answered") from error
+
+
+def _installed_by_user_only(interaction: discord.Interaction["MatineeClient"]) -> bool:
+    return interaction.is_user_integration() and not interaction.is_guild_integration()
+
+
+class MatineeClient(commands.AutoShardedBot):
+    """`api_url` replaces Discord's REST base for the whole process; the gateway's address comes from there."""
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        api_url: str | None = None,
+        sync_guild_ids: Sequence[int] = (),
+        guild_removed: Callable[[int], Awaitable[None]] | None = None,
+        shard_count: int | None = None,
+    ) -> None:
+        check_library()
+        if api_url is not None:
+            Route.BASE = api_url.rstrip("/")
+        super().__init__(
+            command_prefix=commands.when_mentioned,
+            help_command=None,
+            intents=discord.Intents(guilds=True),
+            tree_cls=Tree,
+            allowed_mentions=discord.AllowedMentions.none(),
+            allowed_contexts=app_commands.AppCommandContext(guild=True, dm_channel=False, private_channel=False),
+            allowed_installs=app_commands.AppInstallationType(guild=True, user=False),
+            member_cache_flags=discord.MemberCacheFlags.none(),
+            chunk_guilds_at_startup=False,
+            max_messages=None,
+            max_ratelimit_timeout=_LONGEST_RATELIMIT_SECONDS,
+            shard_count=shard_count,
+        )
+        self._clock, self._sync_guild_ids, self._guild_removed = clock, tuple(sync_guild_ids), guild_removed
+        self._fixed_shards = shard_count is not None
+        for name in _TALKATIVE:
+            logger = logging.getLogger(name)
+            logger.setLevel(max(logger.level, logging.INFO))
+        self._shield_events()
+
+    def _shield_events(self) -> None:
+        """One event that the library cannot read is logged; as it comes, it would end the whole connection."""
+        parsers: dict[str, Callable[[Any], None]] = self._connection.parsers
+        for name, parse in parsers.items():
+            if name not in _VITAL_EVENTS:
+                parsers[name] = _shielded(name, parse)
+
+    async def on_guild_remove(self, guild: discord.Guild) -> None:
+        if self._guild_removed is not None:
+            await self._guild_removed(guild.id)
+
+    async def launch_shards(self) -> None:
+        """As the library's; a shard that identifies anew dials the same gateway, not the one built in."""
+        if not self._fixed_shards and not self.is_closed():
+            self.shard_count, url, _ = await self.http.get_bot_gateway()
+            DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(url)
+        await super().launch_shards()
+
+    async def log_in(self, token: str) -> None:
+        """Try until Discord answers. Raises CannotConnect when it refuses the token."""
+        await self._patiently(lambda: self.login(token), afterwards=self._drop_session)
+
+    async def run_forever(self, token: str) -> None:
+        """Stay connected until `close`. Raises CannotConnect when Discord refuses us for good."""
+        await self.log_in(token)
+        await self.stay_connected()
+
+    async def stay_connected(self) -> None:
+        """The second half of `run_forever`, for who has something to do while logged in and not yet connected."""
+        await self._patiently(self.connect)
+
+    async def _patiently(
+        self, step: Callable[[], Awaitable[None]], afterwards: Callable[[], Awaitable[None]] | None = None
+    ) -> None:
+        pause = 1.0
+        while True:
+            try:
+                return await step()
+            except discord.LoginFailure:
+                raise CannotConnect("Discord refuses the bot's token: set a valid [discord] token", 78) from None
+            except (discord.PrivilegedIntentsRequired, discord.ConnectionClosed) as error:
+                raise _refusal(error) from None
+            except (discord.HTTPException, discord.GatewayNotFound, discord.RateLimited, *NETWORK_TROUBLE) as error:
+                if self.is_closed():
+                    return None
+                log.warning("Discord cannot be reached", extra={"why": type(error).__name__, "again_in": pause})
+            if afterwards is not None:
+                await afterwards()
+            await self._clock.sleep(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+
+    async def _drop_session(self) -> None:
+        # Every login opens a session, and closing one closes its connector.
+        await self.http.close()
+        self.http.connector = discord.utils.MISSING
+
+    async def sync_commands(self, remembered: str | None) -> str | None:
+        """Tell Discord about the commands when they are not those behind `remembered`; the new mark, None if unchanged.
+
+        Wants a client that is logged in; raises discord.HTTPException.
+        """
+        mark = self._command_mark()
+        if mark == remembered:
+            return None
+        if not self._sync_guild_ids:
+            await self.tree.sync()
+        for guild_id in self._sync_guild_ids:
+            guild = discord.Object(guild_id)
+            self.tree.copy_global_to(guild=guild)
+            await self.tree.sync(guild=guild)
+        return mark
+
+    def _command_mark(self) -> str:
+        definitions = sorted(
+            (command.to_dict(self.tree) for command in self.tree.get_commands()), key=lambda command: command["name"]
+        )
+        known = json.dumps([self.application_id, sorted(self._sync_guild_ids), definitions], sort_keys=True)
+        return hashlib.sha256(known.encode()).hexdigest()
+
+
+def check_library() -> None:
+    """Raises RuntimeError when discord.py no longer has what this file relies on."""
+    for owner, name in _PRIVATE_NAMES:
+        if not hasattr(owner, name):
+            raise RuntimeError(f"discord.py {discord.__version__} has no {name}: Matinee was written for 2.7")
+
+
+def _shielded(name: str, parse: Callable[[Any], None]) -> Callable[[Any], None]:
+    def parse_or_log(data: Any) -> None:  # noqa: ANN401  # the library's own payload
+        try:
+            parse(data)
+        except Exception:
+            log.exception("an event from Discord could not be read", extra={"event": name})
+
+    return parse_or_log
+
+
+def _refusal(error: discord.PrivilegedIntentsRequired | discord.ConnectionClosed) -> CannotConnect:
+    code = error.code if isinstance(error, discord.ConnectionClosed) else _INTENTS_REFUSED
+    if code == _TOKEN_REFUSED:
+        return CannotConnect("Discord refuses the bot's token: set a valid [discord] token", 78)
+    if code == _INTENTS_REFUSED:
+        return CannotConnect("Discord refuses the intents that Matinee asks for: check the bot's settings there", 78)
+    return CannotConnect(f"Discord closed the connection for good (code {code})", 1)
