@@ -5,8 +5,17 @@ export class Popup {
   constructor(id) {
     this.list = el("ul", { class: "choices", role: "listbox", id, "aria-label": "Suggestions" });
     this.note = el("p", { class: "choices-note faint", role: "status" });
-    this.element = el("div", { class: "popup completion", hidden: true, "data-testid": "completion", onpointerdown: (event) => event.preventDefault() },
-      this.note, this.list);
+    this.element = el(
+      "div",
+      {
+        class: "popup completion",
+        hidden: true,
+        "data-testid": "completion",
+        onpointerdown: (event) => event.preventDefault(),
+      },
+      this.note,
+      this.list,
+    );
     this.owner = null;
   }
 
@@ -19,10 +28,19 @@ export class Popup {
   }
 
   #row(item, at, active) {
-    return el("li", {
-      class: at === active ? "choice active" : "choice", role: "option", id: `${this.list.id}-${at}`, "aria-selected": String(at === active),
-      "data-testid": "choice", onclick: () => this.owner?.pick(at),
-    }, el("span", { class: "choice-name" }, item.label), item.note ? el("span", { class: "choice-note" }, item.note) : null);
+    return el(
+      "li",
+      {
+        class: at === active ? "choice active" : "choice",
+        role: "option",
+        id: `${this.list.id}-${at}`,
+        "aria-selected": String(at === active),
+        "data-testid": "choice",
+        onclick: () => this.owner?.pick(at),
+      },
+      el("span", { class: "choice-name" }, item.label),
+      item.note ? el("span", { class: "choice-note" }, item.note) : null,
+    );
   }
 
   hide(owner) {
@@ -43,7 +61,13 @@ export class Combobox {
     this.items = [];
     this.active = -1;
     this.turn = 0;
-    for (const [name, value] of Object.entries({ role: "combobox", autocomplete: "off", "aria-autocomplete": "list", "aria-expanded": "false", "aria-controls": popup.list.id })) {
+    for (const [name, value] of Object.entries({
+      role: "combobox",
+      autocomplete: "off",
+      "aria-autocomplete": "list",
+      "aria-expanded": "false",
+      "aria-controls": popup.list.id,
+    })) {
       input.setAttribute(name, value);
     }
     input.addEventListener("input", () => this.refresh());
@@ -65,7 +89,8 @@ export class Combobox {
     const found = this.source(this.input.value, this.abort.signal, () => this.#pause(turn));
     if (found instanceof Promise && !this.open) this.#present([], "Looking…");
     const items = await this.#settled(found, turn);
-    if (turn === this.turn && items && document.activeElement === this.input) this.#present(items, items.length ? this.title : "Nothing matches");
+    if (turn === this.turn && items && document.activeElement === this.input)
+      this.#present(items, items.length ? this.title : "Nothing matches");
     return undefined;
   }
 
@@ -117,8 +142,10 @@ export class Combobox {
     if (event.key in steps) this.#step(event, steps[event.key]);
     else if (!this.open) return;
     else if (event.key === "Escape") this.#consume(event, () => this.close());
-    else if (event.key === "Enter" && !event.shiftKey && this.active >= 0) this.#consume(event, () => this.pick(this.active));
-    else if (event.key === "Tab" && !event.shiftKey && this.active >= 0) this.#consume(event, () => this.pick(this.active));
+    else if (event.key === "Enter" && !event.shiftKey && this.active >= 0)
+      this.#consume(event, () => this.pick(this.active));
+    else if (event.key === "Tab" && !event.shiftKey && this.active >= 0)
+      this.#consume(event, () => this.pick(this.active));
   }
 
   #step(event, by) {

@@ -1,15 +1,31 @@
-export const TYPE = { SUB: 1, GROUP: 2, STRING: 3, INTEGER: 4, BOOLEAN: 5, USER: 6, CHANNEL: 7, ROLE: 8, MENTIONABLE: 9, NUMBER: 10, ATTACHMENT: 11 };
+export const TYPE = {
+  SUB: 1,
+  GROUP: 2,
+  STRING: 3,
+  INTEGER: 4,
+  BOOLEAN: 5,
+  USER: 6,
+  CHANNEL: 7,
+  ROLE: 8,
+  MENTIONABLE: 9,
+  NUMBER: 10,
+  ATTACHMENT: 11,
+};
 const CHAT_INPUT = 1;
 
 /** Every slash command by its full name, sub-commands as "admin limits set". */
 export function flatten(commands) {
-  return commands.filter(({ type }) => (type ?? CHAT_INPUT) === CHAT_INPUT).flatMap((command) => branch(command, [])).sort((a, b) => (a.name < b.name ? -1 : 1));
+  return commands
+    .filter(({ type }) => (type ?? CHAT_INPUT) === CHAT_INPUT)
+    .flatMap((command) => branch(command, []))
+    .sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
 function branch(node, before) {
   const path = [...before, node.name];
   const options = node.options ?? [];
-  if (options.some(({ type }) => type === TYPE.SUB || type === TYPE.GROUP)) return options.flatMap((child) => branch(child, path));
+  if (options.some(({ type }) => type === TYPE.SUB || type === TYPE.GROUP))
+    return options.flatMap((child) => branch(child, path));
   return [{ name: path.join(" "), description: node.description ?? "", options }];
 }
 
@@ -21,13 +37,19 @@ export function search(commands, words) {
     if (name.includes(wanted)) return 1;
     return description.toLowerCase().includes(wanted) ? 2 : 3;
   };
-  return commands.map((command) => [rank(command), command]).filter(([place]) => place < 3).sort((a, b) => a[0] - b[0]).map(([, command]) => command);
+  return commands
+    .map((command) => [rank(command), command])
+    .filter(([place]) => place < 3)
+    .sort((a, b) => a[0] - b[0])
+    .map(([, command]) => command);
 }
 
 /** Reads "video prompt: a cat model: wan" into the command and what its options say; null when no command begins the line. */
 export function readLine(commands, line) {
   const text = line.replace(/^\//, "");
-  const fits = commands.filter(({ name }) => text === name || text.startsWith(`${name} `) || text.startsWith(`${name}\n`));
+  const fits = commands.filter(
+    ({ name }) => text === name || text.startsWith(`${name} `) || text.startsWith(`${name}\n`),
+  );
   const command = fits.sort((a, b) => b.name.length - a.name.length)[0];
   if (!command) return null;
   return { command, values: readValues(command, text.slice(command.name.length).trim()) };
@@ -41,5 +63,7 @@ function readValues(command, rest) {
     const first = command.options.find(({ type, required }) => type === TYPE.STRING && required);
     return first ? { [first.name]: rest } : {};
   }
-  return Object.fromEntries(marks.map((mark, at) => [mark[1], rest.slice(mark.index + mark[0].length, marks[at + 1]?.index).trim()]));
+  return Object.fromEntries(
+    marks.map((mark, at) => [mark[1], rest.slice(mark.index + mark[0].length, marks[at + 1]?.index).trim()]),
+  );
 }

@@ -13,13 +13,26 @@ function buttonLabel({ emoji, label }) {
 function button(data, context) {
   const style = BUTTON_STYLES[data.style];
   if (data.style === 5) {
-    return el("a", { class: "button button-link", href: data.url, target: "_blank", rel: "noopener noreferrer" }, buttonLabel(data), icon("out"));
+    return el(
+      "a",
+      { class: "button button-link", href: data.url, target: "_blank", rel: "noopener noreferrer" },
+      buttonLabel(data),
+      icon("out"),
+    );
   }
-  return el("button", {
-    type: "button", class: `button button-${style}`, disabled: Boolean(data.disabled) || data.style === 6,
-    "aria-label": data.label ? null : data.emoji?.name, "data-custom-id": data.custom_id, "data-testid": "component-button",
-    onclick: (event) => context.press(data.custom_id, undefined, event.currentTarget),
-  }, buttonLabel(data));
+  return el(
+    "button",
+    {
+      type: "button",
+      class: `button button-${style}`,
+      disabled: Boolean(data.disabled) || data.style === 6,
+      "aria-label": data.label ? null : data.emoji?.name,
+      "data-custom-id": data.custom_id,
+      "data-testid": "component-button",
+      onclick: (event) => context.press(data.custom_id, undefined, event.currentTarget),
+    },
+    buttonLabel(data),
+  );
 }
 
 export function selectOptions(data, context) {
@@ -28,7 +41,9 @@ export function selectOptions(data, context) {
       return data.options;
     case 5:
     case 7:
-      return context.members().map((user) => ({ value: user.id, label: user.global_name || user.username, description: user.username }));
+      return context
+        .members()
+        .map((user) => ({ value: user.id, label: user.global_name || user.username, description: user.username }));
     case 8:
       return context.channels(data.channel_types).map(({ id, name }) => ({ value: id, label: `#${name}` }));
     default:
@@ -43,21 +58,38 @@ function chosenIn(data) {
 
 export function select(data, context, { label, onChange } = {}) {
   return new Select({
-    options: selectOptions(data, context), placeholder: data.placeholder ?? PICKERS[data.type] ?? "Make a selection", label,
-    least: data.min_values ?? 1, most: data.max_values ?? 1, disabled: data.disabled, chosen: chosenIn(data),
-    testId: "component-select", onChange: onChange ?? ((values) => context.press(data.custom_id, values)),
+    options: selectOptions(data, context),
+    placeholder: data.placeholder ?? PICKERS[data.type] ?? "Make a selection",
+    label,
+    least: data.min_values ?? 1,
+    most: data.max_values ?? 1,
+    disabled: data.disabled,
+    chosen: chosenIn(data),
+    testId: "component-select",
+    onChange: onChange ?? ((values) => context.press(data.custom_id, values)),
   });
 }
 
 function section(data, context) {
-  return el("div", { class: "v2-section" },
-    el("div", { class: "v2-texts" }, data.components.map((child) => component(child, context))), component(data.accessory, context));
+  return el(
+    "div",
+    { class: "v2-section" },
+    el(
+      "div",
+      { class: "v2-texts" },
+      data.components.map((child) => component(child, context)),
+    ),
+    component(data.accessory, context),
+  );
 }
 
 function container(data, context) {
   const colour = typeof data.accent_color === "number" ? `#${data.accent_color.toString(16).padStart(6, "0")}` : null;
-  return el("div", { class: "v2-container", vars: colour ? { "--accent": colour } : {} },
-    data.components.map((child) => component(child, context)));
+  return el(
+    "div",
+    { class: "v2-container", vars: colour ? { "--accent": colour } : {} },
+    data.components.map((child) => component(child, context)),
+  );
 }
 
 function thumbnail(data) {
@@ -67,11 +99,22 @@ function thumbnail(data) {
 function fileItem(data) {
   const url = new URL(data.file.url, location.href);
   const filename = data.name ?? url.pathname.split("/").at(-1);
-  return attachment({ ...data.file, filename, size: data.size, spoiler: data.spoiler, content_type: "application/octet-stream" });
+  return attachment({
+    ...data.file,
+    filename,
+    size: data.size,
+    spoiler: data.spoiler,
+    content_type: "application/octet-stream",
+  });
 }
 
 const DRAW = {
-  1: (data, context) => el("div", { class: "button-row" }, data.components.map((child) => component(child, context))),
+  1: (data, context) =>
+    el(
+      "div",
+      { class: "button-row" },
+      data.components.map((child) => component(child, context)),
+    ),
   2: button,
   3: (data, context) => select(data, context).element,
   5: (data, context) => select(data, context).element,

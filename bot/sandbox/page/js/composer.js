@@ -27,7 +27,12 @@ export class Composer {
 
   #drawWho() {
     const user = this.store.acting;
-    if (user) this.who.replaceChildren(avatar(user), el("span", {}, "You are ", el("strong", {}, nameOf(user))), el("span", { class: "keys faint" }, "Type / for commands"));
+    if (user)
+      this.who.replaceChildren(
+        avatar(user),
+        el("span", {}, "You are ", el("strong", {}, nameOf(user))),
+        el("span", { class: "keys faint" }, "Type / for commands"),
+      );
   }
 
   #commandsChanged() {
@@ -39,7 +44,7 @@ export class Composer {
     this.complain("");
     this.popup.hide();
     const channel = this.store.channel;
-    const where = channel?.guild ? `#${channel.name}` : channel?.name ?? "";
+    const where = channel?.guild ? `#${channel.name}` : (channel?.name ?? "");
     this.entry = new Entry(this.popup, {
       commands: () => this.commands,
       placeholder: channel?.guild ? `Write in ${where}, or type /` : `Write to ${where}`,
@@ -70,8 +75,10 @@ export class Composer {
     const { store } = this;
     return {
       members: () => store.members.map((user) => ({ label: nameOf(user), note: user.username, value: user.id })),
-      channels: (types) => [...store.channels.values()].filter(({ guild, type }) => guild === store.channel.guild && (!types?.length || types.includes(type)))
-        .map(({ id, name }) => ({ label: `#${name}`, value: id })),
+      channels: (types) =>
+        [...store.channels.values()]
+          .filter(({ guild, type }) => guild === store.channel.guild && (!types?.length || types.includes(type)))
+          .map(({ id, name }) => ({ label: `#${name}`, value: id })),
       roles: () => [{ label: "@everyone", value: store.channel.guild.id }],
       complete: (name, options, focused, signal) => this.session.complete(name, options, focused, signal),
     };
@@ -146,7 +153,9 @@ export class Composer {
   /** A file belongs to a command: the open one, or the first that asks for one. */
   takeFile(file) {
     if (!this.form) {
-      const asking = this.commands.find(({ options }) => options.some(({ type, required }) => type === TYPE.ATTACHMENT && required));
+      const asking = this.commands.find(({ options }) =>
+        options.some(({ type, required }) => type === TYPE.ATTACHMENT && required),
+      );
       if (asking) this.openCommand(asking, {});
     }
     if (!this.form?.takeFile(file)) this.complain("No command here takes this file.");

@@ -53,7 +53,11 @@ export function icon(name) {
 }
 
 export function iconButton(name, label, props = {}) {
-  return el("button", { type: "button", class: "icon-button", "aria-label": label, title: label, ...props }, icon(name));
+  return el(
+    "button",
+    { type: "button", class: "icon-button", "aria-label": label, title: label, ...props },
+    icon(name),
+  );
 }
 
 export function hiddenText(text) {
@@ -77,7 +81,11 @@ export function initials(name) {
 export function avatar(user) {
   const colour = typeof user.color === "number" ? `#${user.color.toString(16).padStart(6, "0")}` : user.color;
   const shape = user.bot ? "avatar avatar-bot" : "avatar";
-  return el("span", { class: shape, "aria-hidden": "true", vars: colour ? { "--tint": colour } : {} }, initials(nameOf(user)));
+  return el(
+    "span",
+    { class: shape, "aria-hidden": "true", vars: colour ? { "--tint": colour } : {} },
+    initials(nameOf(user)),
+  );
 }
 
 export function nameOf(user) {

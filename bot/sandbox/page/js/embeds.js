@@ -6,13 +6,19 @@ import { format } from "./time.js";
 function heading(embed, context) {
   if (!embed.title) return null;
   const text = inline(embed.title, context);
-  const linked = /^https?:/.test(embed.url ?? "") ? el("a", { href: embed.url, target: "_blank", rel: "noopener noreferrer" }, text) : text;
+  const linked = /^https?:/.test(embed.url ?? "")
+    ? el("a", { href: embed.url, target: "_blank", rel: "noopener noreferrer" }, text)
+    : text;
   return el("div", { class: "embed-title" }, linked);
 }
 
 function field({ name, value, inline: narrow }, context) {
-  return el("div", { class: narrow ? "embed-field narrow" : "embed-field" },
-    el("div", { class: "embed-name" }, inline(name, context)), el("div", {}, markdown(value, context)));
+  return el(
+    "div",
+    { class: narrow ? "embed-field narrow" : "embed-field" },
+    el("div", { class: "embed-name" }, inline(name, context)),
+    el("div", {}, markdown(value, context)),
+  );
 }
 
 function image(source, className) {
@@ -27,12 +33,15 @@ function footer(embed) {
 export function embed(data, context) {
   const colour = data.color ? `#${data.color.toString(16).padStart(6, "0")}` : null;
   const fields = (data.fields ?? []).map((item) => field(item, context));
-  return el("article", { class: "embed", vars: colour ? { "--accent": colour } : {}, "data-testid": "embed" },
+  return el(
+    "article",
+    { class: "embed", vars: colour ? { "--accent": colour } : {}, "data-testid": "embed" },
     image(data.thumbnail, "embed-thumbnail"),
     data.author?.name ? el("div", { class: "embed-author" }, data.author.name) : null,
     heading(data, context),
     data.description ? el("div", {}, markdown(data.description, context)) : null,
     fields.length ? el("div", { class: "embed-fields" }, fields) : null,
     image(data.image, "embed-image"),
-    footer(data));
+    footer(data),
+  );
 }

@@ -6,7 +6,14 @@ import { el } from "./dom.js";
 export class Entry {
   constructor(popup, { commands, placeholder, onCommand, onSay }) {
     Object.assign(this, { commands, onCommand, onSay });
-    this.input = el("textarea", { rows: 1, class: "entry-input", "aria-label": placeholder, placeholder, maxlength: 2000, "data-testid": "composer-input" });
+    this.input = el("textarea", {
+      rows: 1,
+      class: "entry-input",
+      "aria-label": placeholder,
+      placeholder,
+      maxlength: 2000,
+      "data-testid": "composer-input",
+    });
     this.box = new Combobox(this.input, popup, {
       source: (text) => this.#matches(text),
       wantsList: (text) => text.startsWith("/"),
@@ -15,12 +22,30 @@ export class Entry {
     });
     this.input.addEventListener("input", () => this.#typed());
     this.input.addEventListener("keydown", (event) => this.#key(event));
-    this.element = el("div", { class: "entry" }, this.input,
-      el("button", { type: "button", class: "icon-button send", "aria-label": "Send the message", "data-testid": "composer-send", onclick: () => this.send() }, "Send"));
+    this.element = el(
+      "div",
+      { class: "entry" },
+      this.input,
+      el(
+        "button",
+        {
+          type: "button",
+          class: "icon-button send",
+          "aria-label": "Send the message",
+          "data-testid": "composer-send",
+          onclick: () => this.send(),
+        },
+        "Send",
+      ),
+    );
   }
 
   #matches(text) {
-    return search(this.commands(), text.slice(1)).map((command) => ({ label: `/${command.name}`, note: command.description, value: command }));
+    return search(this.commands(), text.slice(1)).map((command) => ({
+      label: `/${command.name}`,
+      note: command.description,
+      value: command,
+    }));
   }
 
   /** A full command name and a space is a command already. */

@@ -4,9 +4,9 @@ import { byteSize, el, icon, iconButton } from "./dom.js";
 
 const AUTOCOMPLETE_DELAY = 150;
 
-/** One option of a command. `read()` gives `{value}`, `{file}`, `{}` when empty, or throws `Invalid` with what to mend. */
 export class Invalid extends Error {}
 
+/** One option. `read()` gives `{value}`, `{file}`, `{}` when empty, or throws `Invalid` with what to mend. */
 class Field {
   constructor(option) {
     this.option = option;
@@ -34,7 +34,8 @@ class Field {
   words(text) {
     const { min_length: least, max_length: most } = this.option;
     if (least !== undefined && text.length < least) throw new Invalid(`Write at least ${least} characters.`);
-    if (most !== undefined && text.length > most) throw new Invalid(`Write at most ${most} characters; these are ${text.length}.`);
+    if (most !== undefined && text.length > most)
+      throw new Invalid(`Write at most ${most} characters; these are ${text.length}.`);
     return text;
   }
 }
@@ -42,7 +43,13 @@ class Field {
 class TextField extends Field {
   constructor(option) {
     super(option);
-    this.input = el("textarea", { rows: 1, class: "option-input", inputmode: this.numeric ? "decimal" : null, autocomplete: "off", spellcheck: this.numeric ? "false" : null });
+    this.input = el("textarea", {
+      rows: 1,
+      class: "option-input",
+      inputmode: this.numeric ? "decimal" : null,
+      autocomplete: "off",
+      spellcheck: this.numeric ? "false" : null,
+    });
     this.element = this.input;
     this.input.addEventListener("input", () => this.touched());
   }
@@ -64,11 +71,18 @@ class ListField extends Field {
     super(option);
     this.free = free;
     this.picked = null;
-    this.input = el("input", { type: "text", class: "option-input", inputmode: this.numeric && free ? "decimal" : null });
+    this.input = el("input", {
+      type: "text",
+      class: "option-input",
+      inputmode: this.numeric && free ? "decimal" : null,
+    });
     this.element = this.input;
     this.input.addEventListener("input", () => this.#typed());
     this.box = new Combobox(this.input, popup, {
-      source: (text, ...rest) => source(this.picked ? "" : text, ...rest), title: "", delay, onPick: (item) => this.#pick(item),
+      source: (text, ...rest) => source(this.picked ? "" : text, ...rest),
+      title: "",
+      delay,
+      onPick: (item) => this.#pick(item),
     });
     this.known = source;
   }
@@ -115,7 +129,12 @@ class FileField extends Field {
   constructor(option) {
     super(option);
     this.file = null;
-    this.input = el("input", { type: "file", accept: accepted(option), class: "visually-hidden file-input", onchange: () => this.set(this.input.files[0] ?? null) });
+    this.input = el("input", {
+      type: "file",
+      accept: accepted(option),
+      class: "visually-hidden file-input",
+      onchange: () => this.set(this.input.files[0] ?? null),
+    });
     this.label = el("span", { class: "file-drop" });
     this.element = el("span", { class: "file-field" }, this.label, this.input);
     this.label.addEventListener("click", () => this.input.click());
@@ -134,7 +153,11 @@ class FileField extends Field {
     this.preview = this.file?.type.startsWith("image/") ? URL.createObjectURL(this.file) : null;
     if (!this.file) return this.label.replaceChildren(icon("clip"), "Choose, drop or paste a file");
     const picture = this.preview ? el("img", { class: "file-preview", src: this.preview, alt: "" }) : icon("file");
-    return this.label.replaceChildren(picture, el("span", { class: "file-name" }, this.file.name), el("span", { class: "faint" }, byteSize(this.file.size)));
+    return this.label.replaceChildren(
+      picture,
+      el("span", { class: "file-name" }, this.file.name),
+      el("span", { class: "faint" }, byteSize(this.file.size)),
+    );
   }
 
   read() {
@@ -145,21 +168,36 @@ class FileField extends Field {
 function among(items) {
   return (text) => {
     const wanted = text.trim().toLowerCase().replace(/^[@#]/, "");
-    return items().filter(({ label, note = "" }) => `${label} ${note}`.toLowerCase().includes(wanted)).slice(0, 25);
+    return items()
+      .filter(({ label, note = "" }) => `${label} ${note}`.toLowerCase().includes(wanted))
+      .slice(0, 25);
   };
 }
 
 const choices = (option) => option.choices.map(({ name, value }) => ({ label: name, value }));
-const yesOrNo = () => [{ label: "True", value: true }, { label: "False", value: false }];
+const yesOrNo = () => [
+  { label: "True", value: true },
+  { label: "False", value: false },
+];
 
 /** `places` tells what the fields can choose from: `members()`, `channels(types)`, `complete(option, text, signal)`. */
 export function makeField(option, popup, places) {
   if (option.type === TYPE.ATTACHMENT) return new FileField(option);
   if (option.type === TYPE.BOOLEAN) return new ListField(option, popup, among(yesOrNo));
   if ([TYPE.USER, TYPE.MENTIONABLE].includes(option.type)) return new ListField(option, popup, among(places.members));
-  if (option.type === TYPE.CHANNEL) return new ListField(option, popup, among(() => places.channels(option.channel_types)));
+  if (option.type === TYPE.CHANNEL)
+    return new ListField(
+      option,
+      popup,
+      among(() => places.channels(option.channel_types)),
+    );
   if (option.type === TYPE.ROLE) return new ListField(option, popup, among(places.roles));
-  if (option.choices?.length) return new ListField(option, popup, among(() => choices(option)));
+  if (option.choices?.length)
+    return new ListField(
+      option,
+      popup,
+      among(() => choices(option)),
+    );
   if (!option.autocomplete) return new TextField(option);
   const ask = async (text, signal, pause) => {
     await pause();

@@ -17,18 +17,44 @@ export class CommandForm {
   constructor(command, popup, places, { onSend, onLeave }) {
     Object.assign(this, { command, popup, places, onLeave });
     this.help = el("p", { class: "option-help faint", id: uniqueId("help") }, command.description);
-    this.chips = el("div", { class: "option-chips" }, el("span", { class: "command-name", "data-testid": "command-name" }, `/${command.name}`));
+    this.chips = el(
+      "div",
+      { class: "option-chips" },
+      el("span", { class: "command-name", "data-testid": "command-name" }, `/${command.name}`),
+    );
     this.more = el("div", { class: "option-more", "data-testid": "optional-options" });
-    this.element = el("form", {
-      class: "command-form", "data-testid": "command-form", "aria-label": `Command /${command.name}`, novalidate: true,
-      onkeydown: (event) => this.#key(event),
-      onsubmit: (event) => {
-        event.preventDefault();
-        this.#submit(onSend);
+    this.element = el(
+      "form",
+      {
+        class: "command-form",
+        "data-testid": "command-form",
+        "aria-label": `Command /${command.name}`,
+        novalidate: true,
+        onkeydown: (event) => this.#key(event),
+        onsubmit: (event) => {
+          event.preventDefault();
+          this.#submit(onSend);
+        },
       },
-    }, this.help, el("div", { class: "command-row" }, this.chips,
-      iconButton("close", "Leave the command", { onclick: onLeave, "data-testid": "command-cancel" }),
-      el("button", { type: "submit", class: "icon-button send", "aria-label": `Run /${command.name}`, "data-testid": "command-send" }, "Run")), this.more);
+      this.help,
+      el(
+        "div",
+        { class: "command-row" },
+        this.chips,
+        iconButton("close", "Leave the command", { onclick: onLeave, "data-testid": "command-cancel" }),
+        el(
+          "button",
+          {
+            type: "submit",
+            class: "icon-button send",
+            "aria-label": `Run /${command.name}`,
+            "data-testid": "command-send",
+          },
+          "Run",
+        ),
+      ),
+      this.more,
+    );
     for (const option of command.options) if (option.required) this.add(option);
     this.#drawMore();
   }
@@ -59,8 +85,14 @@ export class CommandForm {
     field.input.setAttribute("aria-describedby", `${this.help.id} ${trouble.id}`);
     field.input.setAttribute("aria-required", String(Boolean(option.required)));
     field.input.addEventListener("focus", () => this.#explain(option));
-    const element = el("div", { class: option.type === TYPE.STRING && !option.choices ? "option option-wide" : "option" },
-      el("label", { for: id }, option.name), field.element, option.required ? null : removeButton(option.name, () => this.#remove(option)), trouble);
+    const element = el(
+      "div",
+      { class: option.type === TYPE.STRING && !option.choices ? "option option-wide" : "option" },
+      el("label", { for: id }, option.name),
+      field.element,
+      option.required ? null : removeButton(option.name, () => this.#remove(option)),
+      trouble,
+    );
     const entry = { option, field, element, trouble };
     field.touched = () => this.#complain(entry, "");
     field.onPicked = () => this.#next(entry);
@@ -80,11 +112,21 @@ export class CommandForm {
 
   #drawMore() {
     const rest = this.command.options.filter(({ name }) => !this.#entries.has(name));
-    const offer = (option) => el("button", {
-      type: "button", class: "option-add", title: option.description, "data-testid": `add-option-${option.name}`,
-      onclick: () => this.add(option).field.focus(),
-    }, `+ ${option.name}`);
-    this.more.replaceChildren(...(rest.length ? [el("span", { class: "faint" }, "Optional:"), ...rest.map(offer)] : []));
+    const offer = (option) =>
+      el(
+        "button",
+        {
+          type: "button",
+          class: "option-add",
+          title: option.description,
+          "data-testid": `add-option-${option.name}`,
+          onclick: () => this.add(option).field.focus(),
+        },
+        `+ ${option.name}`,
+      );
+    this.more.replaceChildren(
+      ...(rest.length ? [el("span", { class: "faint" }, "Optional:"), ...rest.map(offer)] : []),
+    );
   }
 
   /** After a choice the cursor goes to the next empty field, or stays for Enter. */
@@ -97,7 +139,9 @@ export class CommandForm {
 
   focus() {
     const entries = [...this.#entries.values()];
-    const empty = entries.find(({ field, option }) => option.type === TYPE.ATTACHMENT ? !field.file : !field.input.value) ?? entries.at(-1);
+    const empty =
+      entries.find(({ field, option }) => (option.type === TYPE.ATTACHMENT ? !field.file : !field.input.value)) ??
+      entries.at(-1);
     if (empty) empty.field.focus();
     else this.element.querySelector(".send").focus();
   }
@@ -147,7 +191,9 @@ export class CommandForm {
   }
 
   takeFile(file) {
-    const option = this.command.options.find(({ name, type }) => type === TYPE.ATTACHMENT && !this.#entries.get(name)?.field.file);
+    const option = this.command.options.find(
+      ({ name, type }) => type === TYPE.ATTACHMENT && !this.#entries.get(name)?.field.file,
+    );
     if (!option) return false;
     this.add(option).field.set(file);
     return true;
@@ -160,7 +206,8 @@ export class CommandForm {
     else if (event.key === "Enter" && !event.shiftKey && target.matches(".option-input")) {
       event.preventDefault();
       this.element.requestSubmit();
-    } else if (event.key === "Backspace" && target.matches(".option-input") && !target.value) this.#erase(event, target);
+    } else if (event.key === "Backspace" && target.matches(".option-input") && !target.value)
+      this.#erase(event, target);
   }
 
   #erase(event, target) {

@@ -37,7 +37,10 @@ export class Log {
   draw() {
     const context = this.makeContext({ jumpTo: (id) => this.#jumpTo(id) });
     const { messages } = this.store;
-    const nodes = [...messages.map((message) => this.#view(message, context)), ...this.store.pending.map((row) => this.#row(row))];
+    const nodes = [
+      ...messages.map((message) => this.#view(message, context)),
+      ...this.store.pending.map((row) => this.#row(row)),
+    ];
     const added = this.#arrange(nodes.length ? nodes : [this.#empty()]);
     this.#forget(messages);
     this.#group(messages);
@@ -72,13 +75,25 @@ export class Log {
   }
 
   #waiting({ text }) {
-    return el("li", { class: "pending", "data-testid": "pending" }, el("span", { class: "reel", "aria-hidden": "true" }), "Sending ", el("code", {}, text), "…");
+    return el(
+      "li",
+      { class: "pending", "data-testid": "pending" },
+      el("span", { class: "reel", "aria-hidden": "true" }),
+      "Sending ",
+      el("code", {}, text),
+      "…",
+    );
   }
 
   #refused(row) {
-    return el("li", { class: "pending refused", "data-testid": "refusal" },
-      el("code", {}, row.text), el("span", { class: "refusal" }, row.refusal), el("span", { class: "faint" }, "Only you can see this"),
-      iconButton("close", "Dismiss", { onclick: () => this.store.dropPending(row) }));
+    return el(
+      "li",
+      { class: "pending refused", "data-testid": "refusal" },
+      el("code", {}, row.text),
+      el("span", { class: "refusal" }, row.refusal),
+      el("span", { class: "faint" }, "Only you can see this"),
+      iconButton("close", "Dismiss", { onclick: () => this.store.dropPending(row) }),
+    );
   }
 
   #arrange(nodes) {
@@ -101,8 +116,14 @@ export class Log {
   #group(messages) {
     let last = null;
     for (const message of messages) {
-      const follows = last && last.author.id === message.author.id && !message.message_reference && message.type === last.type && message.type !== 20
-        && Date.parse(message.timestamp) - Date.parse(last.timestamp) < TOGETHER && (last.flags & 64) === (message.flags & 64);
+      const follows =
+        last &&
+        last.author.id === message.author.id &&
+        !message.message_reference &&
+        message.type === last.type &&
+        message.type !== 20 &&
+        Date.parse(message.timestamp) - Date.parse(last.timestamp) < TOGETHER &&
+        (last.flags & 64) === (message.flags & 64);
       this.#views.get(message.id).element.classList.toggle("grouped", Boolean(follows));
       last = message;
     }

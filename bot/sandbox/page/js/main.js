@@ -26,7 +26,8 @@ function makeContext(more = {}) {
     user: (user) => ({ ...user, ...store.users.get(user.id) }),
     isModerator: (id) => store.members.some((member) => member.id === id && member.moderator),
     members: () => store.members,
-    channels: (types) => [...store.channels.values()].filter(({ guild, type }) => guild && (!types?.length || types.includes(type))),
+    channels: (types) =>
+      [...store.channels.values()].filter(({ guild, type }) => guild && (!types?.length || types.includes(type))),
     channelName: (id) => store.channels.get(id)?.name,
     find: (id) => store.message(store.channelId, id),
     openChannel: (id) => session.openChannel(id),
@@ -53,21 +54,36 @@ async function pressOn(message, customId, values) {
 
 function emptyState() {
   const tries = cards(composer);
-  return el("li", { class: "empty", "data-testid": "empty" },
+  return el(
+    "li",
+    { class: "empty", "data-testid": "empty" },
     el("span", { class: "screen", "aria-hidden": "true" }),
     el("h2", {}, "The screen is still dark"),
-    el("p", {}, tries.length ? "Nobody has written here yet. Choose a first show, change its words as you like, and press Enter." : "Nobody has written here yet."),
-    tries.length ? el("div", { class: "cards" }, tries) : null);
+    el(
+      "p",
+      {},
+      tries.length
+        ? "Nobody has written here yet. Choose a first show, change its words as you like, and press Enter."
+        : "Nobody has written here yet.",
+    ),
+    tries.length ? el("div", { class: "cards" }, tries) : null,
+  );
 }
 
 function drawHeader() {
   const { channel, world } = store;
-  byId("room-title").replaceChildren(channel ? icon(channel.guild ? "hash" : "letter") : "", channel?.name ?? "No channel");
+  byId("room-title").replaceChildren(
+    channel ? icon(channel.guild ? "hash" : "letter") : "",
+    channel?.name ?? "No channel",
+  );
   document.title = channel ? `${channel.guild ? "#" : ""}${channel.name} · Matinee` : "Matinee";
   const bot = store.users.get(world.bot.id);
   const status = byId("bot-status");
   status.className = `bot-status ${world.bot.online ? "online" : "offline"}`;
-  status.replaceChildren(el("span", { class: "lamp", "aria-hidden": "true" }), `${bot ? nameOf(bot) : "The bot"} is ${world.bot.online ? "online" : "offline"}`);
+  status.replaceChildren(
+    el("span", { class: "lamp", "aria-hidden": "true" }),
+    `${bot ? nameOf(bot) : "The bot"} is ${world.bot.online ? "online" : "offline"}`,
+  );
 }
 
 function drawIdeas() {
@@ -77,7 +93,11 @@ function drawIdeas() {
   byId("ideas").hidden = tries.length === 0;
   byId("ideas-toggle").setAttribute("aria-expanded", String(tries.length > 0));
   byId("ideas-toggle").hidden = store.messages.length === 0 || !store.channel?.guild;
-  redraw(byId("ideas"), el("div", { class: "cards" }, tries), iconButton("close", "Hide these ideas", { onclick: () => showIdeas(false) }));
+  redraw(
+    byId("ideas"),
+    el("div", { class: "cards" }, tries),
+    iconButton("close", "Hide these ideas", { onclick: () => showIdeas(false) }),
+  );
 }
 
 function showIdeas(open) {
@@ -97,7 +117,8 @@ function drawer(open) {
   byId("drawer-open").setAttribute("aria-expanded", String(open));
   byId("room").inert = open;
   if (open) byId("drawer-close").focus();
-  else if (document.activeElement === document.body || byId("sidebar").contains(document.activeElement)) byId("drawer-open").focus();
+  else if (document.activeElement === document.body || byId("sidebar").contains(document.activeElement))
+    byId("drawer-open").focus();
 }
 
 function wireDrawer() {
@@ -106,7 +127,10 @@ function wireDrawer() {
   byId("drawer-open").addEventListener("click", () => drawer(true));
   byId("drawer-close").addEventListener("click", () => drawer(false));
   byId("scrim").addEventListener("click", () => drawer(false));
-  document.addEventListener("keydown", (event) => event.key === "Escape" && document.body.classList.contains("drawer") && drawer(false));
+  document.addEventListener(
+    "keydown",
+    (event) => event.key === "Escape" && document.body.classList.contains("drawer") && drawer(false),
+  );
   matchMedia("(min-width: 761px)").addEventListener("change", () => drawer(false));
 }
 

@@ -28,7 +28,10 @@ const RULES = [
 ];
 
 const BLOCKS = [
-  [/^(#{1,3}) +(.+)$/, (match, context) => el(`h${match[1].length + 2}`, { class: "md-heading" }, inline(match[2], context))],
+  [
+    /^(#{1,3}) +(.+)$/,
+    (match, context) => el(`h${match[1].length + 2}`, { class: "md-heading" }, inline(match[2], context)),
+  ],
   [/^-# +(.+)$/, (match, context) => el("small", { class: "md-small" }, inline(match[1], context))],
 ];
 
@@ -50,7 +53,7 @@ export function inline(text, context) {
   if (deeper.depth > DEEPEST) return [text];
   const nodes = [];
   let plain = "";
-  for (let at = 0; at < text.length; ) {
+  for (let at = 0; at < text.length;) {
     const found = /[\\`*_~|<[h@]/.test(text[at]) ? firstRule(text, at) : null;
     if (!found) {
       plain += text[at++];
@@ -78,7 +81,10 @@ function blocks(text, context) {
   if (!text) return [];
   const out = [];
   const lines = text.split("\n");
-  while (lines.length) out.push(takeQuote(lines, context) ?? takeList(lines, context) ?? takeLine(lines, context) ?? takeText(lines, context));
+  while (lines.length)
+    out.push(
+      takeQuote(lines, context) ?? takeList(lines, context) ?? takeLine(lines, context) ?? takeText(lines, context),
+    );
   return out;
 }
 
@@ -103,7 +109,11 @@ function takeList(lines, context) {
   if (!pattern) return null;
   const items = takeWhile(lines, pattern);
   const start = pattern === ordered ? Number.parseInt(items[0], 10) : null;
-  return el(start === null ? "ul" : "ol", { class: "md-list", start }, items.map((line) => el("li", {}, inline(line.replace(pattern, ""), context))));
+  return el(
+    start === null ? "ul" : "ol",
+    { class: "md-list", start },
+    items.map((line) => el("li", {}, inline(line.replace(pattern, ""), context))),
+  );
 }
 
 function takeLine(lines, context) {
@@ -134,14 +144,18 @@ function spoiler(nodes) {
     node.removeAttribute("tabindex");
     node.removeAttribute("aria-label");
   };
-  return el("span", {
-    class: "md-spoiler",
-    role: "button",
-    tabindex: "0",
-    "aria-label": "Spoiler, show it",
-    onclick: (event) => shown(event.currentTarget),
-    onkeydown: (event) => ["Enter", " "].includes(event.key) && shown(event.currentTarget),
-  }, el("span", {}, nodes));
+  return el(
+    "span",
+    {
+      class: "md-spoiler",
+      role: "button",
+      tabindex: "0",
+      "aria-label": "Spoiler, show it",
+      onclick: (event) => shown(event.currentTarget),
+      onkeydown: (event) => ["Enter", " "].includes(event.key) && shown(event.currentTarget),
+    },
+    el("span", {}, nodes),
+  );
 }
 
 function userMention(id, context) {
@@ -156,5 +170,9 @@ function channelMention(id, context) {
 }
 
 function commandMention(name, context) {
-  return el("button", { type: "button", class: "mention", onclick: () => context.prefill({ command: name }) }, `/${name}`);
+  return el(
+    "button",
+    { type: "button", class: "mention", onclick: () => context.prefill({ command: name }) },
+    `/${name}`,
+  );
 }

@@ -4,7 +4,11 @@ const WIDEST = 480;
 const TALLEST = 400;
 
 function kind({ content_type: type = "", filename = "" }) {
-  const named = /\.(mp4|webm|mov)$/i.test(filename) ? "video" : /\.(png|jpe?g|gif|webp)$/i.test(filename) ? "image" : "file";
+  const named = /\.(mp4|webm|mov)$/i.test(filename)
+    ? "video"
+    : /\.(png|jpe?g|gif|webp)$/i.test(filename)
+      ? "image"
+      : "file";
   const [family] = (type ?? "").split("/");
   return ["video", "image", "audio"].includes(family) ? family : named;
 }
@@ -29,29 +33,47 @@ function fit(width, height) {
 function player(item) {
   const words = item.description || item.filename || "film";
   return el("video", {
-    class: "media", controls: true, playsinline: true, preload: "metadata", src: localUrl(item.url),
-    "aria-label": words, vars: fit(item.width, item.height), "data-testid": "video",
+    class: "media",
+    controls: true,
+    playsinline: true,
+    preload: "metadata",
+    src: localUrl(item.url),
+    "aria-label": words,
+    vars: fit(item.width, item.height),
+    "data-testid": "video",
   });
 }
 
 function picture(item) {
   const words = item.description || item.filename || "picture";
   const href = localUrl(item.url);
-  const image = el("img", { class: "media", src: href, alt: words, vars: fit(item.width, item.height), "data-testid": "image" });
+  const image = el("img", {
+    class: "media",
+    src: href,
+    alt: words,
+    vars: fit(item.width, item.height),
+    "data-testid": "image",
+  });
   return el("a", { href, target: "_blank", rel: "noopener", class: "media-link" }, image);
 }
 
 function download(item) {
   const name = item.filename ?? "file";
   const size = item.size === undefined ? "" : byteSize(item.size);
-  return el("a", { class: "file", href: localUrl(item.url), download: name, "data-testid": "file" },
-    icon("file"), el("span", { class: "file-name" }, name), el("span", { class: "file-size" }, size));
+  return el(
+    "a",
+    { class: "file", href: localUrl(item.url), download: name, "data-testid": "file" },
+    icon("file"),
+    el("span", { class: "file-name" }, name),
+    el("span", { class: "file-size" }, size),
+  );
 }
 
 const SHOW = {
   video: player,
   image: picture,
-  audio: (item) => el("audio", { controls: true, preload: "metadata", src: localUrl(item.url), "aria-label": item.filename }),
+  audio: (item) =>
+    el("audio", { controls: true, preload: "metadata", src: localUrl(item.url), "aria-label": item.filename }),
   file: download,
 };
 
@@ -73,12 +95,20 @@ function veil(content, label) {
 function caption(item) {
   if (!item.filename) return null;
   const size = item.size === undefined ? "" : ` · ${byteSize(item.size)}`;
-  return el("a", { class: "media-caption", href: localUrl(item.url), download: item.filename }, icon("save"), `${item.filename}${size}`);
+  return el(
+    "a",
+    { class: "media-caption", href: localUrl(item.url), download: item.filename },
+    icon("save"),
+    `${item.filename}${size}`,
+  );
 }
 
 export function attachment(item) {
   const type = kind(item);
-  const visible = type === "file" ? download(item) : el("figure", { class: `figure figure-${type}` }, SHOW[type](item), caption(item));
+  const visible =
+    type === "file"
+      ? download(item)
+      : el("figure", { class: `figure figure-${type}` }, SHOW[type](item), caption(item));
   return hidden(item) ? veil(visible, item.filename) : visible;
 }
 

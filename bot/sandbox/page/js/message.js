@@ -20,31 +20,53 @@ function above(message, context) {
   if (reference) {
     const target = message.referenced_message ?? context.find(reference);
     if (!target) return el("div", { class: "above" }, icon("reply"), "A message that is gone");
-    return el("button", { type: "button", class: "above", "data-testid": "reply-excerpt", onclick: () => context.jumpTo(reference) },
-      icon("reply"), hiddenText("In reply to "), el("strong", {}, nameOf(context.user(target.author))), excerpt(target, context));
+    return el(
+      "button",
+      { type: "button", class: "above", "data-testid": "reply-excerpt", onclick: () => context.jumpTo(reference) },
+      icon("reply"),
+      hiddenText("In reply to "),
+      el("strong", {}, nameOf(context.user(target.author))),
+      excerpt(target, context),
+    );
   }
   if (message.type !== SLASH_REPLY) return null;
   const asker = message.interaction_metadata?.user ?? message.interaction?.user;
   if (!asker) return null;
   const name = message.interaction?.name ?? message.interaction_metadata?.name;
-  return el("div", { class: "above" }, icon("reply"), el("strong", {}, nameOf(context.user(asker))), name ? [" used ", el("span", { class: "used" }, `/${name}`)] : " used a command");
+  return el(
+    "div",
+    { class: "above" },
+    icon("reply"),
+    el("strong", {}, nameOf(context.user(asker))),
+    name ? [" used ", el("span", { class: "used" }, `/${name}`)] : " used a command",
+  );
 }
 
 function byline(message, context) {
   const author = context.user(message.author);
-  return el("div", { class: "byline" },
+  return el(
+    "div",
+    { class: "byline" },
     el("span", { class: "author", "data-testid": "author" }, nameOf(author)),
     author.bot ? el("span", { class: "tag" }, "App") : null,
     context.isModerator(author.id) ? el("span", { class: "tag tag-moderator" }, "Moderator") : null,
-    clockTime(message.timestamp));
+    clockTime(message.timestamp),
+  );
 }
 
 function body(message, context) {
   if (message.flags & LOADING) {
-    return el("p", { class: "thinking", "data-testid": "thinking" }, el("span", { class: "reel", "aria-hidden": "true" }), `${nameOf(context.user(message.author))} is thinking…`);
+    return el(
+      "p",
+      { class: "thinking", "data-testid": "thinking" },
+      el("span", { class: "reel", "aria-hidden": "true" }),
+      `${nameOf(context.user(message.author))} is thinking…`,
+    );
   }
   if (!message.content) return null;
-  const edited = message.edited_timestamp ? el("span", { class: "edited", title: message.edited_timestamp }, "(edited)") : null;
+  const edited = message.edited_timestamp
+    ? el("span", { class: "edited", title: message.edited_timestamp }, "(edited)")
+    : null;
   const nodes = markdown(message.content, context);
   const last = nodes.at(-1);
   if (edited && last instanceof Element && last.tagName === "P") last.append(" ", edited);
@@ -54,8 +76,17 @@ function body(message, context) {
 
 function privately(message, context) {
   if (!(message.flags & EPHEMERAL)) return null;
-  return el("p", { class: "private", "data-testid": "ephemeral" }, icon("eye"), "Only you can see this ·",
-    el("button", { type: "button", class: "text-button", "data-testid": "dismiss", onclick: () => context.dismiss(message) }, "Dismiss message"));
+  return el(
+    "p",
+    { class: "private", "data-testid": "ephemeral" },
+    icon("eye"),
+    "Only you can see this ·",
+    el(
+      "button",
+      { type: "button", class: "text-button", "data-testid": "dismiss", onclick: () => context.dismiss(message) },
+      "Dismiss message",
+    ),
+  );
 }
 
 const PARTS = [
@@ -63,7 +94,11 @@ const PARTS = [
   ["byline", byline, (m) => [m.author, m.timestamp]],
   ["body", body, (m) => [m.content, m.edited_timestamp, (m.flags ?? 0) & LOADING]],
   ["embeds", (m, c) => list("embeds", m.embeds, (item) => embed(item, c)), (m) => [m.embeds]],
-  ["attachments", (m) => ((m.flags & V2) ? null : list("attachments", m.attachments, attachment)), (m) => [(m.attachments ?? []).map(({ id, filename, is_spoiler: spoiler }) => [id, filename, spoiler])]],
+  [
+    "attachments",
+    (m) => (m.flags & V2 ? null : list("attachments", m.attachments, attachment)),
+    (m) => [(m.attachments ?? []).map(({ id, filename, is_spoiler: spoiler }) => [id, filename, spoiler])],
+  ],
   ["components", (m, c) => list("components", m.components, (item) => component(item, c)), (m) => [m.components]],
   ["private", privately, (m) => [m.flags]],
 ];
@@ -80,8 +115,12 @@ export class MessageView {
     this.context = { ...context, press: (...press) => this.#press(...press) };
     this.trouble = el("p", { class: "trouble", role: "alert", hidden: true, "data-testid": "interaction-failed" });
     this.column = el("div", { class: "message-column" });
-    this.element = el("li", { class: "message", "data-testid": "message", "data-message-id": message.id, tabindex: "-1" },
-      avatar(context.user(message.author)), this.column);
+    this.element = el(
+      "li",
+      { class: "message", "data-testid": "message", "data-message-id": message.id, tabindex: "-1" },
+      avatar(context.user(message.author)),
+      this.column,
+    );
     this.update(message);
   }
 
@@ -92,7 +131,8 @@ export class MessageView {
     const focused = this.column.contains(document.activeElement) ? document.activeElement.dataset.customId : null;
     const parts = PARTS.flatMap(([name, draw, facts]) => this.#part(name, draw, facts));
     const wanted = [...parts, this.trouble];
-    if (wanted.length !== this.column.children.length || wanted.some((node, at) => node !== this.column.children[at])) arrange(this.column, wanted);
+    if (wanted.length !== this.column.children.length || wanted.some((node, at) => node !== this.column.children[at]))
+      arrange(this.column, wanted);
     if (focused && !this.column.contains(document.activeElement)) this.#refocus(focused);
   }
 
@@ -105,7 +145,9 @@ export class MessageView {
   }
 
   #refocus(customId) {
-    const again = [...this.column.querySelectorAll("[data-custom-id]")].find(({ dataset, disabled }) => dataset.customId === customId && !disabled);
+    const again = [...this.column.querySelectorAll("[data-custom-id]")].find(
+      ({ dataset, disabled }) => dataset.customId === customId && !disabled,
+    );
     (again ?? this.element).focus();
   }
 

@@ -6,8 +6,16 @@ import { Refused } from "./api.js";
 function textInput(data, id) {
   const long = data.style === 2;
   const input = el(long ? "textarea" : "input", {
-    id, class: "text-input", rows: long ? 4 : null, type: long ? null : "text", placeholder: data.placeholder, value: data.value ?? "",
-    minlength: data.min_length, maxlength: data.max_length, required: data.required !== false, "data-testid": `modal-${data.custom_id}`,
+    id,
+    class: "text-input",
+    rows: long ? 4 : null,
+    type: long ? null : "text",
+    placeholder: data.placeholder,
+    value: data.value ?? "",
+    minlength: data.min_length,
+    maxlength: data.max_length,
+    required: data.required !== false,
+    "data-testid": `modal-${data.custom_id}`,
   });
   return { element: input, value: () => input.value };
 }
@@ -19,10 +27,29 @@ function selectInput(data, id, context, label) {
 }
 
 function choiceGroup(data, id, type, taken) {
-  const chosen = (option) => el("label", { class: "check" },
-    el("input", { type, name: id, value: option.value, checked: Boolean(option.default), required: type === "radio" && data.required !== false }),
-    el("span", {}, option.label, option.description ? el("small", { class: "faint" }, ` ${option.description}`) : null));
-  const element = el("div", { class: "checks", id, role: type === "radio" ? "radiogroup" : "group" }, data.options.map(chosen));
+  const chosen = (option) =>
+    el(
+      "label",
+      { class: "check" },
+      el("input", {
+        type,
+        name: id,
+        value: option.value,
+        checked: Boolean(option.default),
+        required: type === "radio" && data.required !== false,
+      }),
+      el(
+        "span",
+        {},
+        option.label,
+        option.description ? el("small", { class: "faint" }, ` ${option.description}`) : null,
+      ),
+    );
+  const element = el(
+    "div",
+    { class: "checks", id, role: type === "radio" ? "radiogroup" : "group" },
+    data.options.map(chosen),
+  );
   return { element, value: () => taken([...element.querySelectorAll("input:checked")].map(({ value }) => value)) };
 }
 
@@ -32,12 +59,22 @@ function checkbox(data, id) {
 }
 
 function fileInput(data, id) {
-  const input = el("input", { type: "file", id, required: data.required !== false, "data-testid": `modal-${data.custom_id}` });
+  const input = el("input", {
+    type: "file",
+    id,
+    required: data.required !== false,
+    "data-testid": `modal-${data.custom_id}`,
+  });
   return { element: input, file: () => input.files[0] ?? null };
 }
 
 const INPUTS = {
-  3: selectInput, 4: textInput, 5: selectInput, 6: selectInput, 7: selectInput, 8: selectInput,
+  3: selectInput,
+  4: textInput,
+  5: selectInput,
+  6: selectInput,
+  7: selectInput,
+  8: selectInput,
   19: fileInput,
   21: (data, id) => choiceGroup(data, id, "radio", (values) => values[0] ?? null),
   22: (data, id) => choiceGroup(data, id, "checkbox", (values) => values),
@@ -49,9 +86,13 @@ function labelled(data, label, description, context) {
   if (!make) throw new Error(`unknown modal component type ${data.type}`);
   const id = uniqueId("modal");
   const input = make(data, id, context, label);
-  const row = el("div", { class: "modal-row" },
+  const row = el(
+    "div",
+    { class: "modal-row" },
     el("label", { for: id }, label, data.required === false ? el("span", { class: "faint" }, " (optional)") : null),
-    description ? el("p", { class: "faint" }, description) : null, input.element);
+    description ? el("p", { class: "faint" }, description) : null,
+    input.element,
+  );
   return { row, name: data.custom_id, input };
 }
 
@@ -70,17 +111,36 @@ export function openModal(interaction, context, submit) {
   const drawn = rows(components, context);
   const trouble = el("p", { class: "trouble", role: "alert", hidden: true });
   const titleId = uniqueId("modal-title");
-  const send = el("button", { type: "submit", class: "button button-primary", "data-testid": "modal-submit" }, "Submit");
-  const form = el("form", { class: "modal-form", method: "dialog", onsubmit: (event) => submitted(event) },
-    drawn.map(({ row }) => row), trouble,
-    el("div", { class: "modal-buttons" }, el("button", { type: "button", class: "button button-secondary", onclick: () => dialog.close() }, "Cancel"), send));
-  const dialog = el("dialog", { class: "modal", "aria-labelledby": titleId, "data-testid": "modal", onclose: () => dialog.remove() },
-    el("header", {}, el("h2", { id: titleId }, title), iconButton("close", "Close", { onclick: () => dialog.close() })), form);
+  const send = el(
+    "button",
+    { type: "submit", class: "button button-primary", "data-testid": "modal-submit" },
+    "Submit",
+  );
+  const form = el(
+    "form",
+    { class: "modal-form", method: "dialog", onsubmit: (event) => submitted(event) },
+    drawn.map(({ row }) => row),
+    trouble,
+    el(
+      "div",
+      { class: "modal-buttons" },
+      el("button", { type: "button", class: "button button-secondary", onclick: () => dialog.close() }, "Cancel"),
+      send,
+    ),
+  );
+  const dialog = el(
+    "dialog",
+    { class: "modal", "aria-labelledby": titleId, "data-testid": "modal", onclose: () => dialog.remove() },
+    el("header", {}, el("h2", { id: titleId }, title), iconButton("close", "Close", { onclick: () => dialog.close() })),
+    form,
+  );
 
   async function submitted(event) {
     event.preventDefault();
     const inputs = drawn.filter(({ input }) => input);
-    const values = Object.fromEntries(inputs.filter(({ input }) => !input.file).map(({ name, input }) => [name, input.value()]));
+    const values = Object.fromEntries(
+      inputs.filter(({ input }) => !input.file).map(({ name, input }) => [name, input.value()]),
+    );
     const files = inputs.flatMap(({ name, input }) => (input.file?.() ? [[name, input.file()]] : []));
     send.disabled = true;
     const sentence = await outcome(() => submit(interaction.id, values, files));

@@ -8,12 +8,28 @@ export class Select {
     this.active = 0;
     const listId = uniqueId("select");
     this.button = el("button", {
-      type: "button", class: "select", disabled: Boolean(disabled), role: "combobox", "aria-haspopup": "listbox", "aria-expanded": "false",
-      "aria-controls": listId, "aria-label": label ?? placeholder, "data-testid": testId,
-      onclick: () => this.toggle(), onkeydown: (event) => this.key(event), onblur: () => this.close(),
+      type: "button",
+      class: "select",
+      disabled: Boolean(disabled),
+      role: "combobox",
+      "aria-haspopup": "listbox",
+      "aria-expanded": "false",
+      "aria-controls": listId,
+      "aria-label": label ?? placeholder,
+      "data-testid": testId,
+      onclick: () => this.toggle(),
+      onkeydown: (event) => this.key(event),
+      onblur: () => this.close(),
     });
-    this.list = el("ul", { class: "popup select-list", role: "listbox", id: listId, hidden: true, "aria-multiselectable": most > 1 ? "true" : null,
-      "aria-label": label ?? placeholder, onpointerdown: (event) => event.preventDefault() });
+    this.list = el("ul", {
+      class: "popup select-list",
+      role: "listbox",
+      id: listId,
+      hidden: true,
+      "aria-multiselectable": most > 1 ? "true" : null,
+      "aria-label": label ?? placeholder,
+      onpointerdown: (event) => event.preventDefault(),
+    });
     this.element = el("div", { class: "select-frame" }, this.button, this.list);
     this.#draw();
   }
@@ -24,18 +40,33 @@ export class Select {
 
   #draw() {
     const names = this.options.filter(({ value }) => this.chosen.has(value)).map(({ label }) => label);
-    this.button.replaceChildren(el("span", { class: names.length ? "" : "faint" }, names.join(", ") || this.placeholder), icon("down"));
+    this.button.replaceChildren(
+      el("span", { class: names.length ? "" : "faint" }, names.join(", ") || this.placeholder),
+      icon("down"),
+    );
     this.list.replaceChildren(...this.options.map((option, at) => this.#row(option, at)));
     this.button.setAttribute("aria-activedescendant", this.list.hidden ? "" : `${this.list.id}-${this.active}`);
   }
 
   #row(option, at) {
     const chosen = this.chosen.has(option.value);
-    return el("li", {
-      class: at === this.active ? "choice active" : "choice", role: "option", id: `${this.list.id}-${at}`, "aria-selected": String(chosen),
-      "data-value": option.value, onclick: () => this.pick(at),
-    }, el("span", { class: "choice-name" }, [option.emoji?.id ? null : option.emoji?.name, option.label].filter(Boolean).join(" ")),
-      option.description ? el("span", { class: "choice-note" }, option.description) : null);
+    return el(
+      "li",
+      {
+        class: at === this.active ? "choice active" : "choice",
+        role: "option",
+        id: `${this.list.id}-${at}`,
+        "aria-selected": String(chosen),
+        "data-value": option.value,
+        onclick: () => this.pick(at),
+      },
+      el(
+        "span",
+        { class: "choice-name" },
+        [option.emoji?.id ? null : option.emoji?.name, option.label].filter(Boolean).join(" "),
+      ),
+      option.description ? el("span", { class: "choice-note" }, option.description) : null,
+    );
   }
 
   toggle() {
@@ -56,7 +87,8 @@ export class Select {
     this.list.hidden = true;
     this.button.setAttribute("aria-expanded", "false");
     this.#draw();
-    if (this.most > 1 && this.values.length >= this.least && this.values.join("\n") !== this.before) this.onChange?.(this.values);
+    if (this.most > 1 && this.values.length >= this.least && this.values.join("\n") !== this.before)
+      this.onChange?.(this.values);
   }
 
   pick(at) {

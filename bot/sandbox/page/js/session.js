@@ -13,10 +13,12 @@ export class Session {
     this.store.setWorld(await fetchWorld());
     const wanted = new URLSearchParams(location.hash.slice(1));
     const people = this.store.members.filter((user) => !user.bot);
-    const first = people.find(({ id }) => id === wanted.get("as")) ?? people.find((user) => !user.moderator) ?? people[0];
+    const first =
+      people.find(({ id }) => id === wanted.get("as")) ?? people.find((user) => !user.moderator) ?? people[0];
     if (!first) throw new Refused(0, "The sandbox has no member to act as.");
     const channels = [...this.store.channels.values()];
-    const channel = channels.find(({ id }) => id === wanted.get("channel")) ?? channels.find(({ type }) => type === 0) ?? channels[0];
+    const channel =
+      channels.find(({ id }) => id === wanted.get("channel")) ?? channels.find(({ type }) => type === 0) ?? channels[0];
     this.store.channelId = channel?.id ?? null;
     await this.actAs(first.id);
   }
@@ -150,7 +152,10 @@ export class Session {
 
   /** Returns the sentence that Discord shows when nobody answered, or null. */
   async press(message, customId, values) {
-    const interaction = await this.api.component(message.id, values ? { custom_id: customId, values } : { custom_id: customId });
+    const interaction = await this.api.component(
+      message.id,
+      values ? { custom_id: customId, values } : { custom_id: customId },
+    );
     this.#answered(interaction);
     return interaction.refusal ?? null;
   }

@@ -8,7 +8,10 @@ export function bySnowflake(a, b) {
   return a.id.length - b.id.length || (a.id < b.id ? -1 : Number(a.id > b.id));
 }
 
-/** Everything the page knows; views listen for "world", "acting", "channel", "messages", "commands", "bot", "connection" and "sent". */
+/**
+ * Everything the page knows; views listen for "world", "acting", "channel", "messages", "commands", "bot", "connection"
+ * and "sent".
+ */
 export class Store extends EventTarget {
   world = { users: [], guilds: [], bot: { id: null, online: false } };
   users = new Map();
@@ -35,7 +38,8 @@ export class Store extends EventTarget {
     this.world = world;
     this.users = new Map(world.users.map((user) => [user.id, user]));
     this.channels = new Map();
-    for (const guild of world.guilds) for (const channel of guild.channels) this.channels.set(channel.id, { ...channel, guild });
+    for (const guild of world.guilds)
+      for (const channel of guild.channels) this.channels.set(channel.id, { ...channel, guild });
     for (const direct of this.directs) this.#addDirectChannel(direct);
     this.changed("world", "bot");
   }

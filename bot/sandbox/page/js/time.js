@@ -34,13 +34,21 @@ export function timestamp(unix, style = "f") {
   if (Number.isNaN(date.getTime())) return `<t:${unix}>`;
   const live = style === "R";
   const text = live ? relative(date) : format(date, style);
-  return el("time", { class: "stamp", datetime: date.toISOString(), title: format(date, "F"), "data-relative": live }, text);
+  return el(
+    "time",
+    { class: "stamp", datetime: date.toISOString(), title: format(date, "F"), "data-relative": live },
+    text,
+  );
 }
 
 export function clockTime(iso) {
   const date = new Date(iso);
   const today = date.toDateString() === new Date().toDateString();
-  return el("time", { datetime: iso, title: format(date, "F") }, today ? format(date, "t") : `${format(date, "d")} ${format(date, "t")}`);
+  return el(
+    "time",
+    { datetime: iso, title: format(date, "F") },
+    today ? format(date, "t") : `${format(date, "d")} ${format(date, "t")}`,
+  );
 }
 
 export function startClock(root) {
