@@ -135,9 +135,10 @@ class WireContract(NotSentContract):
 
     @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
     async def test_a_redirect_is_never_followed(self, status: int, tmp_path: Path) -> None:
-        async with serving(answering(200, b"film")) as elsewhere, serving(
-            answering(status, Location=f"{elsewhere.origin}/")
-        ) as server:
+        async with (
+            serving(answering(200, b"film")) as elsewhere,
+            serving(answering(status, Location=f"{elsewhere.origin}/")) as server,
+        ):
             assert type(await self.fails(server.origin, tmp_path / "part")) is Rejected
             assert elsewhere.connections == 0
 

@@ -45,7 +45,8 @@ def escaped(text: str, how: list[int]) -> str:
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=20),
     lambda children: (
-        st.lists(children, max_size=3) | st.dictionaries(st.text(max_size=12) | st.just("data_uri"), children, max_size=3)
+        st.lists(children, max_size=3)
+        | st.dictionaries(st.text(max_size=12) | st.just("data_uri"), children, max_size=3)
     ),
     max_leaves=8,
 )

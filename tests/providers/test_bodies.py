@@ -1,5 +1,6 @@
 import base64
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +11,16 @@ from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
 from bot.domain.errors import InvalidRequest, Rejected
-from bot.domain.generation import Asked, Aspect, Capability, GenerationRequest, ModelSpec, Quality, plan
+from bot.domain.generation import (
+    Asked,
+    Aspect,
+    Capability,
+    GenerationRequest,
+    ModelSpec,
+    Quality,
+    duration_bounds,
+    plan,
+)
 from bot.providers._body import encode
 from bot.providers._chutes_models import DOCUMENTED_HOSTS
 from bot.providers.chutes import ChutesProvider
@@ -38,25 +48,25 @@ async def body_of(spec: ModelSpec, request: GenerationRequest, images: list[Path
     return json.loads(await encode(spec, request, images))
 
 
-def around(low: float, high: float) -> st.SearchStrategy[float]:
-    edges = st.sampled_from([low, high, low - 1, high + 1, low + 0.25, high - 0.5])
-    return edges | st.floats(low - 1, high + 1) | st.integers(int(low) - 1, int(high) + 1)
+def within(low: float, high: float) -> st.SearchStrategy[float]:
+    """The edges more often than the rest."""
+    return st.sampled_from([low, high]) | st.floats(low, high) | st.integers(math.ceil(low), math.floor(high))
 
 
 def questions(spec: ModelSpec) -> st.SearchStrategy[Asked]:
-    """What members may ask of a model, within its bounds and a little beyond."""
+    """What members may ask of a model, within its bounds."""
 
     def number(option: object, whole: bool) -> st.SearchStrategy:
         if option is None:
             return st.none()
-        values = around(option.low, option.high)
+        values = within(option.low, option.high)
         return st.none() | (values.map(round) if whole else values)
 
     seconds = st.none()
     if spec.duration:
-        seconds |= around(spec.duration.low, spec.duration.high)
+        seconds |= within(spec.duration.low, spec.duration.high)
     elif spec.frames:
-        seconds |= around(spec.frames.low / 60, spec.frames.high / 16)
+        seconds |= within(*duration_bounds(spec))
     return st.builds(
         Asked,
         capability=st.just(spec.capability),

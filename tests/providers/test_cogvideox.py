@@ -2,7 +2,16 @@ import json
 from pathlib import Path
 
 import pytest
-from adapter_contract import IMPATIENT, QUICK, TOKEN, AskContract, BodyContract, HoldOpenContract, failure_of, request_for
+from adapter_contract import (
+    IMPATIENT,
+    QUICK,
+    TOKEN,
+    AskContract,
+    BodyContract,
+    HoldOpenContract,
+    failure_of,
+    request_for,
+)
 from wire_servers import Connection, Script, answering, serving
 
 from bot.domain.errors import BadResponse, Rejected, Unavailable

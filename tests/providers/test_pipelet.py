@@ -27,9 +27,7 @@ HANDLE = RemoteHandle("wan22-fast-t2v", "12")
 
 def made(origin: str, wire: Wire = QUICK) -> PipeletProvider:
     limit = IMPATIENT if wire is QUICK else 30
-    return PipeletProvider(
-        TOKEN, concurrency=4, base_url=f"{origin}/", create=limit, ask=limit, fetch=limit, wire=wire
-    )
+    return PipeletProvider(TOKEN, concurrency=4, base_url=f"{origin}/", create=limit, ask=limit, fetch=limit, wire=wire)
 
 
 class _Pipelet:
