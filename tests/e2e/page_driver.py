@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import pytest
-from playwright.async_api import Browser, Locator, Page, async_playwright, expect
+from playwright.async_api import Browser, ConsoleMessage, Locator, Page, ViewportSize, async_playwright, expect
 
 CHROMIUM = Path("/usr/bin/chromium")
 ARGUMENTS = (
@@ -42,7 +42,7 @@ class PageDriver:
     def __init__(self, browser: Browser, origin: str, *, width: int = 1280, height: int = 800) -> None:
         self._browser = browser
         self._origin = origin
-        self._viewport = {"width": width, "height": height}
+        self._viewport = ViewportSize(width=width, height=height)
         self.complaints: list[str] = []
         self.page: Page
 
@@ -51,13 +51,17 @@ class PageDriver:
         self.page = await self._context.new_page()
         self.page.set_default_timeout(10_000)
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.on("console", lambda line: line.type in ("error", "warning") and self.complaints.append(line.text))
+        self.page.on("console", self._console)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._context.close()
+
+    def _console(self, line: ConsoleMessage) -> None:
+        if line.type in ("error", "warning"):
+            self.complaints.append(line.text)
 
     async def open(self, *, member: int | None = None, channel: int | None = None) -> None:
         wanted = {"as": member, "channel": channel}
@@ -117,7 +121,8 @@ class PageDriver:
     async def slash(self, name: str, **options: Any) -> None:
         await self.choose_command(name)
         await self.fill(**options)
-        await self.page.keyboard.press("Escape") if await self.choices.count() else None
+        if await self.choices.count():
+            await self.page.keyboard.press("Escape")
         await self.by("command-send").click()
 
     async def plays(self, video: Locator) -> None:

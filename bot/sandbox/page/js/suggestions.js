@@ -20,6 +20,7 @@ const SUGGESTIONS = [
   },
   { title: "See the queue", command: "queue", values: {} },
   { title: "What can I make?", command: "models", values: {} },
+  { title: "Set this guild's limits", command: "admin limits set", values: {} },
 ];
 
 async function prefill(suggestion, composer) {
