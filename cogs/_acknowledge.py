@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
 
 import discord
 
@@ -22,8 +21,6 @@ log = logging.getLogger(__name__)
 
 _NONCE_LENGTH = 25
 _POSTS_AFTER_SECONDS = (0.0, 2.0, 6.0)
-# A job that stays received in spite of this is settled by the next start, which looks for its message.
-_COMMITS_AFTER_SECONDS = (0.0, 0.2, 0.5, 1.0, 3.0, 10.0, 30.0)
 
 
 async def acknowledge(interaction: Interaction, jobs: Jobs, job: Job, clock: Clock) -> None:
@@ -34,9 +31,9 @@ async def acknowledge(interaction: Interaction, jobs: Jobs, job: Job, clock: Clo
         message_id = await _respond(interaction, job, message, clock)
     if message_id is None:
         log.info("acknowledgement not confirmed", extra={"job": job.id})
-        await _commit(clock, lambda: jobs.abandon(job))
+        await jobs.abandon(job)
     else:
-        await _commit(clock, lambda: jobs.acknowledged(job, message_id))
+        await jobs.acknowledged(job, message_id)
     if is_deferred(interaction):
         await say(interaction, texts.NOT_POSTED if message_id is None else texts.accepted(job, message_id))
 
@@ -46,16 +43,6 @@ async def _place(jobs: Jobs, job: Job) -> Place | None:
         return await jobs.place(job)
     except StorageUnavailable:
         return None
-
-
-async def _commit(clock: Clock, step: Callable[[], Awaitable[None]]) -> None:
-    for pause in _COMMITS_AFTER_SECONDS:
-        await clock.sleep(pause)
-        try:
-            return await step()
-        except StorageUnavailable as error:
-            log.warning("an acknowledgement waits for the database", extra={"full": error.full})
-    return None
 
 
 async def _respond(interaction: Interaction, job: Job, message: Message, clock: Clock) -> int | None:

@@ -1,5 +1,6 @@
 """What members and moderators can do with jobs. Validate, commit, and only then say so."""
 
+import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -157,12 +158,21 @@ class Jobs:
         try:
             await self._store.move(job, JobState.QUEUED, ack_message_id=message_id, queued_at=self._clock.now())
         except Stale:
-            return
+            await self._acknowledged_late(job, message_id)
         self._wake()
+
+    async def _acknowledged_late(self, job: Job, message_id: int) -> None:
+        """Cancelled from the queue message before we knew its id: now it can be brought up to date."""
+        current = await self._store.get(job.id)
+        if current is None or current.ack_message_id is not None:
+            return
+        with contextlib.suppress(Stale):
+            await self._store.note(current, ack_message_id=message_id, told=False)
 
     async def abandon(self, job: Job) -> None:
         """The member saw the command fail, so nothing will be spent on it."""
-        await self._store.move(job, JobState.ABANDONED, cause=Cause.NOT_CONFIRMED, ended_at=self._clock.now())
+        with contextlib.suppress(Stale):
+            await self._store.move(job, JobState.ABANDONED, cause=Cause.NOT_CONFIRMED, ended_at=self._clock.now())
         self._wake()
 
     async def place(self, job: Job) -> Place:
