@@ -3,6 +3,8 @@
 import asyncio
 import logging
 from collections import OrderedDict
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from weakref import WeakValueDictionary
 
@@ -36,17 +38,43 @@ class _Post:
     task: asyncio.Task[None] | None = None
 
 
+class _Turn:
+    """Edits in one channel go one after the other, endings first; a text is chosen when its turn has come."""
+
+    def __init__(self) -> None:
+        self._lock = asyncio.Lock()
+        self._waiting: set[_Post] = set()
+
+    @asynccontextmanager
+    async def of(self, post: _Post) -> AsyncIterator[None]:
+        while True:
+            self._waiting.add(post)
+            try:
+                await self._lock.acquire()
+            finally:
+                self._waiting.discard(post)
+            if post.ending or not any(other.ending for other in self._waiting):
+                break
+            # Back to the end of the line.
+            self._lock.release()
+        try:
+            yield
+        finally:
+            self._lock.release()
+
+
 class Board:
     def __init__(self, client: discord.Client, line: Line, clock: Clock) -> None:
         self._client, self._line, self._clock = client, line, clock
         self._posts: dict[str, _Post] = {}
         self._ended: OrderedDict[str, None] = OrderedDict()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._turns: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
+        self._closed = False
+        self._turns: WeakValueDictionary[int, _Turn] = WeakValueDictionary()
 
     def show(self, job: Job, message: Message) -> None:
         """Bring the queue message up to date soon. Ignored for a job that has ended or has no queue message."""
-        if job.ack_message_id is None or job.state.terminal or job.id in self._ended:
+        if self._closed or job.ack_message_id is None or job.state.terminal or job.id in self._ended:
             return
         post = self._posts.get(job.id)
         if post is None:
@@ -68,7 +96,7 @@ class Board:
         post = self._ending(job)
         if post is not None:
             post.given_up = True
-            async with self._turn(post.channel_id):
+            async with self._turn(post):
                 pass
 
     def _ending(self, job: Job) -> _Post | None:
@@ -78,28 +106,37 @@ class Board:
         return self._posts.pop(job.id, None)
 
     async def close(self) -> None:
+        self._closed = True
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _start(self, post: _Post) -> asyncio.Task[None]:
         if post.task is None or post.task.done():
-            post.task = asyncio.create_task(self._keep(post))
+            post.task = asyncio.create_task(self._run(post))
             self._tasks.add(post.task)
             post.task.add_done_callback(self._tasks.discard)
         return post.task
+
+    async def _run(self, post: _Post) -> None:
+        try:
+            await self._keep(post)
+        except (Refused, DeliveryRevoked):
+            raise  # only the last edit raises these, and `end` waits for it
+        except Exception:
+            post.given_up = True
+            log.exception("queue message not edited", extra={"message_id": post.message_id})
 
     async def _keep(self, post: _Post) -> None:
         while post.wanted != post.tried and not post.given_up:
             if (wait := post.next_at - self._clock.monotonic()) > 0:
                 await self._clock.sleep(wait)
-            async with self._turn(post.channel_id):
+            async with self._turn(post):
                 await self._line.open()
                 await self._edit(post)
 
-    def _turn(self, channel_id: int) -> asyncio.Lock:
-        """Edits in one channel go one after the other, so that the newest text is chosen as late as possible."""
-        return self._turns.setdefault(channel_id, asyncio.Lock())
+    def _turn(self, post: _Post) -> AbstractAsyncContextManager[None]:
+        return self._turns.setdefault(post.channel_id, _Turn()).of(post)
 
     async def _edit(self, post: _Post) -> None:
         # Read only now: while we waited for our turn, the message may have moved on.

@@ -1,0 +1,122 @@
+"""What Discord's front says to everybody: bans, floods of refusals, and answers that are no answers."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import aiohttp
+import discord
+import pytest
+from aiohttp import web
+from delivery_kit import LeapingClock, Scene, opened, redirected
+
+from bot.delivery.answers import Answer, DeliveryRevoked, Refused
+from bot.delivery.line import Line
+
+Refusal = Callable[[], web.Response]
+
+
+@asynccontextmanager
+async def front(scene: Scene, refusals: list[Refusal]) -> AsyncIterator[None]:
+    """A front before the local Discord: the next posted messages are refused by it, all else goes through."""
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        body = await request.read()
+        if request.method == "POST" and refusals:
+            return refusals.pop(0)()
+        headers = {key: value for key, value in request.headers.items() if key != "Host"}
+        async with aiohttp.ClientSession(auto_decompress=False) as session:
+            url = scene.discord.origin + request.path_qs
+            async with session.request(request.method, url, data=body, headers=headers) as reply:
+                kept = {key: reply.headers[key] for key in ("Content-Type", "Via") if key in reply.headers}
+                return web.Response(status=reply.status, body=await reply.read(), headers=kept)
+
+    app = web.Application(client_max_size=10**8)
+    app.router.add_route("*", "/{tail:.*}", answer)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        async with redirected(f"http://127.0.0.1:{runner.addresses[0][1]}/api/v10"):
+            yield
+    finally:
+        await runner.cleanup()
+
+
+def banned() -> web.Response:
+    return web.Response(status=429, text="error code: 1015", headers={"Retry-After": "30"})
+
+
+def cut() -> web.Response:
+    return web.Response(body=b'{"id": "12', headers={"Content-Type": "application/json"})
+
+
+def html(status: int) -> Refusal:
+    return lambda: web.Response(status=status, text="<html>", content_type="text/html")
+
+
+async def test_a_ban_stops_all_calls_for_ten_minutes(scene: Scene):
+    job = await scene.job()
+    async with front(scene, [banned]):
+        await scene.delivery.deliver(job, scene.shelf.put(1000))
+    assert len(scene.films) == 1
+    assert scene.clock.monotonic() == 600
+
+
+@pytest.mark.parametrize("refusal", [cut, html(503), html(520)])
+async def test_an_answer_that_is_none_makes_no_second_film(scene: Scene, refusal: Refusal):
+    job = await scene.job()
+    async with front(scene, [refusal, refusal]):
+        delivered = await scene.delivery.deliver(job, scene.shelf.put(1000))
+    assert [message.id for message in scene.films] == [delivered.message_id]
+
+
+async def test_when_nothing_listens_the_film_waits(tmp_path: Path):
+    async with opened(tmp_path) as scene:
+        job = await scene.job()
+        clock = scene.clock
+        assert isinstance(clock, LeapingClock)
+        async with redirected("http://127.0.0.1:9/api/v10"):
+            line = Line(clock)
+            channel = scene.client.get_partial_messageable(job.to.channel_id)
+            with pytest.raises(Refused) as caught:
+                await line.patiently(lambda: channel.send("hello"), tries=5)
+    assert caught.value.answer is Answer.DOUBT
+    assert clock.naps == [1, 4, 15, 40]
+
+
+class _Reply:
+    def __init__(self, status: int) -> None:
+        self.status, self.reason, self.headers = status, "scripted", {"Via": "1.1 google"}
+
+
+def refusing(status: int, code: int) -> Callable[[], Awaitable[None]]:
+    async def call() -> None:
+        raise discord.HTTPException(_Reply(status), {"code": code, "message": "scripted"})
+
+    return call
+
+
+async def test_a_thousand_refusals_in_ten_minutes_close_the_line_until_they_are_past():
+    clock = LeapingClock()
+    line = Line(clock)
+    for _ in range(999):
+        with pytest.raises(Refused):
+            await line.once(refusing(403, 50013))
+        await clock.sleep(0.1)
+    await line.open()
+    assert max(clock.naps) == 0.1
+    with pytest.raises(DeliveryRevoked):
+        await line.once(refusing(401, 0))
+    await line.open()
+    assert clock.monotonic() == pytest.approx(600)
+
+
+async def test_refusals_that_discord_does_not_count_never_close_the_line():
+    clock = LeapingClock()
+    line = Line(clock)
+    for _ in range(1100):
+        with pytest.raises(Refused):
+            await line.once(refusing(404, 10008))
+    await line.open()
+    assert clock.naps == []
