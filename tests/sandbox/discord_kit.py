@@ -152,9 +152,10 @@ class Stage:
         """Starts what a member does, and gives the interaction that the bot would now have to answer."""
         before = len(self.discord.interactions)
         task = asyncio.ensure_future(acting)
-        await self.discord.until(lambda: len(self.discord.interactions) > before or task.done())
-        if task.done():
-            task.result()
+        heard = asyncio.ensure_future(self.discord.until(lambda: len(self.discord.interactions) > before))
+        await asyncio.wait({heard, task}, return_when=asyncio.FIRST_COMPLETED)
+        heard.cancel()
+        assert not task.done(), task.result()
         return task, self.discord.interactions[-1]
 
     async def slash(self, name: str = "go", **options: Any) -> tuple["asyncio.Task[Interaction]", Interaction]:

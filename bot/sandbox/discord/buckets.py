@@ -30,6 +30,10 @@ DEFAULT_LIMITS = {
 }
 
 
+# What is told is rounded to this; who waits exactly so long must find the door open.
+_TICK = 0.001
+
+
 @dataclass
 class _Window:
     ends: float
@@ -53,7 +57,7 @@ class Buckets:
     def take(self, name: str, resource: str, limit: Limit) -> Verdict:
         now = self._clock.now()
         window = self._windows.get((name, resource))
-        if window is None or window.ends <= now:
+        if window is None or window.ends - now < _TICK:
             self._forget_ended(now)
             window = self._windows[name, resource] = _Window(now + limit.seconds, 0)
         refused = window.used >= limit.count
@@ -67,7 +71,7 @@ class Buckets:
             "X-RateLimit-Reset-After": f"{left:.3f}",
             "X-RateLimit-Bucket": hashlib.sha256(name.encode()).hexdigest()[:32],
         }
-        return Verdict(headers, retry_after=round(left + 0.0005, 3) if refused else None)
+        return Verdict(headers, retry_after=round(left, 3) if refused else None)
 
     def _forget_ended(self, now: float) -> None:
         if len(self._windows) > 1000:

@@ -80,6 +80,7 @@ class Interactions:
         )
         self._by_token[interaction.token] = interaction
         self.by_id[interaction.id] = interaction
+        self._hub.touch()
         return interaction
 
     def _owners(self, user: User, channel: Channel) -> dict[str, str]:
