@@ -27,14 +27,23 @@ _Way = Callable[[Job, Fitting, bool], Awaitable[Delivered]]
 
 
 class ChannelDelivery:
-    """ports.Delivery over a client that is logged in. Every call raises DeliveryRevoked when the bot's token is dead.
+    """ports.Delivery over a client that is logged in.
 
-    `deliver` also raises OSError when the artifact cannot be read or the disk has no room for a smaller one.
+    When Discord refuses the bot's token, `revoked` is called once, and from then on every call raises DeliveryRevoked
+    without asking. `deliver` also raises OSError when the artifact cannot be read or there is no room for a smaller one.
     """
 
-    def __init__(self, client: discord.Client, artifacts: Artifacts, clock: Clock, *, keep_days: float = 7) -> None:
+    def __init__(
+        self,
+        client: discord.Client,
+        artifacts: Artifacts,
+        clock: Clock,
+        *,
+        keep_days: float = 7,
+        revoked: Callable[[], None] = lambda: None,
+    ) -> None:
         self._client, self._artifacts, self._keep_days = client, artifacts, keep_days
-        self._line = Line(clock)
+        self._line = Line(clock, revoked)
         self._limits = FileLimits(client, clock)
         self._history = History(client, self._line)
         self._board = Board(client, self._line, clock)

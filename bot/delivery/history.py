@@ -63,7 +63,7 @@ def is_notice(job: Job) -> Wanted:
 
 def is_acknowledgement(job: Job) -> Wanted:
     cancel = Button(Verb.CANCEL, job.id).custom_id
-    return lambda message: _named(job) in message.content or cancel in _custom_ids(message)
+    return lambda message: cancel in _custom_ids(message) or _named(job) in message.content
 
 
 def _named(job: Job) -> str:

@@ -16,11 +16,15 @@ _SLOW_WAIT = 300.0
 # Discord bans an address after 10,000 of these in ten minutes (topics/rate-limits#invalid-request-limit).
 _INVALID = (401, 403, 429)
 _INVALID_LIMIT = 1_000
+_DEAD = "Discord refuses the bot's token"
 
 
 class Line:
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
+    """`revoked` is called once, when Discord refuses the bot's token; nothing is sent after that."""
+
+    def __init__(self, clock: Clock, revoked: Callable[[], None] = lambda: None) -> None:
+        self._clock, self._revoked = clock, revoked
+        self._dead = False
         self._closed_until = 0.0
         self._invalid: deque[float] = deque(maxlen=_INVALID_LIMIT)
 
@@ -32,13 +36,15 @@ class Line:
     async def once(self, call: Callable[[], Awaitable[T]]) -> T:
         """Raises Refused, or DeliveryRevoked when the bot's token is dead."""
         await self.open()
+        if self._dead:
+            raise DeliveryRevoked(_DEAD)
         try:
             return await call()
         except FAILURES as error:
             refused = read(error)
             self._note(refused)
             if refused.answer is Answer.REVOKED:
-                raise DeliveryRevoked("Discord refuses the bot's token") from error
+                raise DeliveryRevoked(_DEAD) from error
             raise refused from error
 
     async def patiently(
@@ -67,6 +73,9 @@ class Line:
 
     def _note(self, refused: Refused) -> None:
         now = self._clock.monotonic()
+        if refused.answer is Answer.REVOKED and not self._dead:
+            self._dead = True
+            self._revoked()
         if refused.banned:
             self._close(now + refused.wait)
         if refused.status in _INVALID:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from delivery_kit import Cause, HandClock, JobState, Scene, opened
 
+from bot.delivery.answers import DeliveryRevoked
 from bot.domain.job import InProgress, Job
 from bot.sandbox.discord import Fault, Permission
 
@@ -157,7 +158,7 @@ async def test_an_ending_goes_before_what_only_moves(scene: Scene):
 
 
 @pytest.mark.parametrize(
-    ("status", "code"), [(404, 10008), (403, 50001), (403, 50013), (404, 10003), (400, 30046), (400, 50035), (401, 0)]
+    ("status", "code"), [(404, 10008), (403, 50001), (403, 50013), (404, 10003), (400, 30046), (400, 50035)]
 )
 async def test_a_message_that_cannot_be_edited_is_left_alone(scene: Scene, status: int, code: int):
     job = await scene.job()
@@ -194,6 +195,18 @@ async def test_an_ending_is_shown_although_edits_had_been_given_up(scene: Scene)
         scene.clock.advance(1)
         await asyncio.sleep(0.01)
     assert "done" in scene.queue_message(job).content
+
+
+async def test_a_refused_token_ends_all_edits(scene: Scene):
+    job, other = await scene.job(), await scene.job()
+    scene.discord.faults.add(Fault(PATCH, status=401))
+    show(scene, job, 1)
+    while not scene.sent("PATCH"):
+        await asyncio.sleep(0)
+    show(scene, other, 1)
+    with pytest.raises(DeliveryRevoked):
+        await scene.delivery.tell(replace(other, state=JobState.DONE))
+    assert len(scene.sent("PATCH")) == 1
 
 
 async def test_a_job_without_queue_message_shows_nothing(scene: Scene):

@@ -106,8 +106,8 @@ async def test_a_thousand_refusals_in_ten_minutes_close_the_line_until_they_are_
         await clock.sleep(0.1)
     await line.open()
     assert max(clock.naps) == 0.1
-    with pytest.raises(DeliveryRevoked):
-        await line.once(refusing(401, 0))
+    with pytest.raises(Refused):
+        await line.once(refusing(429, 0))
     await line.open()
     assert clock.monotonic() == pytest.approx(600)
 
@@ -120,3 +120,19 @@ async def test_refusals_that_discord_does_not_count_never_close_the_line():
             await line.once(refusing(404, 10008))
     await line.open()
     assert clock.naps == []
+
+
+async def test_a_dead_token_is_told_once_and_never_tried_again():
+    told: list[str] = []
+    line = Line(LeapingClock(), lambda: told.append("dead"))
+    asked = 0
+
+    async def call() -> None:
+        nonlocal asked
+        asked += 1
+        await refusing(401, 0)()
+
+    for _ in range(3):
+        with pytest.raises(DeliveryRevoked):
+            await line.patiently(call)
+    assert (asked, told) == (1, ["dead"])
