@@ -30,7 +30,7 @@ class ChannelDelivery:
     """ports.Delivery over a client that is logged in.
 
     When Discord refuses the bot's token, `revoked` is called once, and from then on every call raises DeliveryRevoked
-    without asking. `deliver` also raises OSError when the artifact cannot be read or there is no room for a smaller one.
+    without asking. `deliver` also raises OSError when the artifact cannot be read or no smaller one can be written.
     """
 
     def __init__(
