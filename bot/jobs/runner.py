@@ -77,6 +77,10 @@ class Runner:
             task.cancel()
         await self._settled(None)
 
+    def hurry(self) -> None:
+        """End a drain now: what is held open becomes uncertain."""
+        self._submission.cut()
+
     def _resumable(self) -> set[str]:
         return {job.id for job in self._live if job.state is JobState.SUBMITTED}
 

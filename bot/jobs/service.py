@@ -215,6 +215,17 @@ class Jobs:
             return after
         raise NotAllowed(Rule.TOO_LATE, job.id)
 
+    async def guild_left(self, guild_id: int) -> None:
+        """Nobody is there any more to show a film to: cancel what can be cancelled."""
+        for job in self._live.of_guild(guild_id):
+            try:
+                if job.state in (JobState.RECEIVED, JobState.QUEUED):
+                    await self._store.move(job, JobState.CANCELLED, cause=Cause.GUILD_LEFT, ended_at=self._clock.now())
+                elif job.state.active:
+                    await self._cancel_running(job, Cause.GUILD_LEFT)
+            except Stale:
+                continue
+
     async def throw_away(self, job_id: str, by: By) -> Job:
         """The running job is paid for whatever happens; its result will not be posted. Raises NotAllowed."""
         job = await self.find(job_id, by)

@@ -91,7 +91,7 @@ class Submission:
     async def made(self, job: Job, artifact: Artifact) -> Job:
         """The bytes are safe: RESULT, or CANCELLED when the member asked for them to be thrown away."""
         job = await self._store.settle(
-            job, Evidence.MADE, JobState.RESULT, artifact=artifact, made_at=self._clock.now()
+            job, Evidence.MADE, JobState.RESULT, artifact=artifact, made_at=self._clock.now(), cause=None
         )
         log.info("made", extra={"job": job.id, "model": job.request.model, "bytes": artifact.size})
         latest = await self._store.get(job.id)
@@ -129,13 +129,13 @@ class Submission:
     async def _again_or_refuse(self, job: Job, error: Unavailable) -> Job:
         again_at = next_try(error, job.tries, job.first_try_at or job.created_at, self._clock.now())
         not_sent = error.evidence is Evidence.NOT_SENT
+        cause = Cause.UNREACHABLE if not_sent else Cause.BUSY
         if again_at is None or job.discard:
-            cause = Cause.UNREACHABLE if not_sent else Cause.BUSY
             return await self._end(job, error.evidence, JobState.REFUSED, cause, error.detail, error.status)
         # A 429 names its own time and uses up no try.
         tries = job.tries - 1 if error.status == _RATE_LIMITED else job.tries
         return await self._store.settle(
-            job, error.evidence, JobState.QUEUED, status=error.status, not_before=again_at, tries=tries
+            job, error.evidence, JobState.QUEUED, status=error.status, not_before=again_at, tries=tries, cause=cause
         )
 
     async def _repeat(self, job: Job, provider: Provider, error: ProviderError) -> Job:

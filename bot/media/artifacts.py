@@ -53,6 +53,14 @@ class CheckedArtifacts:
         part.unlink(missing_ok=True)
         return part
 
+    def left_over(self, job: Job) -> Path | None:
+        part = self._folder / f"{_checked(job)}.part"
+        for kind in MediaKind:
+            whole = self._folder / _name(job, kind)
+            if whole.exists():
+                whole.replace(part)
+        return part if part.exists() else None
+
     async def keep(self, job: Job, part: Path) -> Artifact:
         fixed = self._folder / f"{_checked(job)}.fixed.part"
         try:

@@ -1,0 +1,93 @@
+"""The command line: `matinee run`, `demo`, `sync`, `doctor`."""
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bot import logs
+from bot.config import ConfigurationError, Settings, load
+
+app = typer.Typer(
+    name="matinee", help="Short films and pictures for Discord guilds.", no_args_is_help=True, add_completion=False,
+    pretty_exceptions_enable=False,
+)  # fmt: skip
+
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option("--config", help="The TOML file; without it ./matinee.toml, if there is one, and the environment."),
+]
+_DEFAULT_FILE = Path("matinee.toml")
+_BAD_CONFIGURATION = 2
+
+
+def _settings(file: Path | None) -> Settings:
+    return load(file or (_DEFAULT_FILE if _DEFAULT_FILE.exists() else None))
+
+
+def _refuse(error: ConfigurationError) -> typer.Exit:
+    typer.echo(str(error), err=True)
+    return typer.Exit(_BAD_CONFIGURATION)
+
+
+def _secrets(settings: Settings) -> list[str]:
+    sections = (settings.discord, settings.providers.chutes, settings.providers.cogvideox, settings.providers.pipelet)
+    return [section.token.get_secret_value() for section in sections if section is not None]
+
+
+@app.command()
+def run(config: ConfigOption = None, verbose: bool = False) -> None:
+    """Run the bot until SIGTERM or SIGINT."""
+    from bot.app import App
+
+    try:
+        settings = _settings(config)
+        logs.set_up(_secrets(settings), verbose=verbose)
+        code = asyncio.run(App(settings).run())
+    except ConfigurationError as error:
+        raise _refuse(error) from None
+    raise typer.Exit(code)
+
+
+@app.command()
+def sync(config: ConfigOption = None) -> None:
+    """Tell Discord about the commands, changed or not."""
+    from bot.app import App
+
+    try:
+        settings = _settings(config)
+        logs.set_up(_secrets(settings))
+        code = asyncio.run(App(settings).sync())
+    except ConfigurationError as error:
+        raise _refuse(error) from None
+    raise typer.Exit(code)
+
+
+@app.command()
+def doctor(config: ConfigOption = None) -> None:
+    """Check the file, the token, each provider, the folders and the database: a line each, exit code 1 if any fails."""
+    from bot.doctor import examine
+
+    raise typer.Exit(asyncio.run(examine(config or (_DEFAULT_FILE if _DEFAULT_FILE.exists() else None))))
+
+
+@app.command()
+def demo(
+    script: Annotated[bool, typer.Option("--script", help="No page: members run every command, then a table.")] = False,
+    port: Annotated[int, typer.Option(help="The page's port; 0 takes any that is free.")] = 8765,
+    speed: Annotated[float, typer.Option(help="How many times faster than real providers the local ones are.")] = 20,
+) -> None:
+    """All of Matinee on this machine: a local Discord, local providers, the bot. No account, no key, no network."""
+    from bot.demo import play, rehearse
+
+    raise typer.Exit(asyncio.run(rehearse(speed) if script else play(port, speed)))
+
+
+def main() -> None:
+    app()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

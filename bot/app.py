@@ -1,0 +1,296 @@
+"""The composition root: builds every object and lets them run. It decides nothing."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+from collections.abc import Callable, Sequence
+
+import discord
+import yarl
+
+from bot.client import CannotConnect, MatineeClient
+from bot.clock import RandomIdentity, SystemClock
+from bot.config import ConfigurationError, Settings
+from bot.delivery.channel import ChannelDelivery
+from bot.delivery.uploads import CdnUploads
+from bot.domain.errors import StorageUnavailable
+from bot.domain.generation import Capability
+from bot.domain.job import Job
+from bot.jobs.announcer import Announcer
+from bot.jobs.catalog import COMMANDS, Catalog
+from bot.jobs.following import Following
+from bot.jobs.housekeeping import Housekeeping
+from bot.jobs.live import LiveJobs
+from bot.jobs.places import Places
+from bot.jobs.policy import Policies
+from bot.jobs.recovery import Recovery
+from bot.jobs.runner import Runner
+from bot.jobs.service import Jobs
+from bot.jobs.submission import Submission
+from bot.media.artifacts import CheckedArtifacts
+from bot.media.pictures import SafePictures
+from bot.providers._chutes_models import DOCUMENTED_HOSTS
+from bot.providers._chutes_models import MODELS as CHUTES_MODELS
+from bot.providers._pipelet_models import MODELS as PIPELET_MODELS
+from bot.providers.chutes import ChutesProvider
+from bot.providers.cogvideox import CogVideoXProvider
+from bot.providers.pipelet import PipeletProvider
+from bot.web.health import HealthPages
+from cogs import add_cogs
+from storage.database import Database, NewerSchemaError
+from storage.job_store import SqliteJobStore
+from storage.policy_store import SqlitePolicyStore
+
+log = logging.getLogger(__name__)
+
+CRASH_VARIABLE = "MATINEE_CRASH_AT"
+_COMMANDS_FACT = "commands"
+_GRACE_SECONDS = 1.5
+
+AnyProvider = ChutesProvider | CogVideoXProvider | PipeletProvider
+
+
+def build_providers(settings: Settings) -> list[AnyProvider]:
+    """Raises ConfigurationError for a token, an address or a model id that cannot be one."""
+    configured = settings.providers
+    built: list[AnyProvider] = []
+    section = ""
+    try:
+        if chutes := configured.chutes:
+            section = "chutes"
+            urls = {**DOCUMENTED_HOSTS, **chutes.base_urls}
+            built.append(
+                ChutesProvider(chutes.token.get_secret_value(), concurrency=chutes.concurrency, base_urls=urls)
+            )
+        if cogvideox := configured.cogvideox:
+            section = "cogvideox"
+            built.append(
+                CogVideoXProvider(
+                    cogvideox.token.get_secret_value(), base_url=cogvideox.base_url, concurrency=cogvideox.concurrency
+                )
+            )
+        if pipelet := configured.pipelet:
+            section = "pipelet"
+            built.append(
+                PipeletProvider(
+                    pipelet.token.get_secret_value(), base_url=pipelet.base_url, concurrency=pipelet.concurrency
+                )
+            )
+    except ValueError as error:
+        raise ConfigurationError(f"configuration: providers.{section}: {error}; fix: correct that section") from None
+    return built
+
+
+def check_defaults(settings: Settings, providers: Sequence[AnyProvider]) -> None:
+    """A default that no document knows is a typing error. Raises ConfigurationError."""
+    known = {(spec.capability, spec.id) for spec in (*CHUTES_MODELS, *PIPELET_MODELS)}
+    known |= {(spec.capability, spec.id) for provider in providers for spec in provider.models()}
+    for capability, model in defaults_of(settings).items():
+        if (capability, model) not in known:
+            key = COMMANDS[capability]
+            fitting = sorted({name for kind, name in known if kind is capability})
+            raise ConfigurationError(
+                f"configuration: defaults.{key}: {model!r} is no model for /{key}; fix: one of {', '.join(fitting)}"
+            )
+
+
+def defaults_of(settings: Settings) -> dict[Capability, str]:
+    return {
+        Capability.TEXT_TO_VIDEO: settings.defaults.video,
+        Capability.IMAGE_TO_VIDEO: settings.defaults.animate,
+        Capability.TEXT_TO_IMAGE: settings.defaults.image,
+    }
+
+
+class App:
+    """One bot process, from open database to closed."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._providers = build_providers(settings)
+        check_defaults(settings, self._providers)
+        self._clock = SystemClock()
+        self._stop = asyncio.Event()
+        self._stack = contextlib.AsyncExitStack()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def run(self) -> int:
+        """Until SIGTERM, SIGINT or a final refusal by Discord; the process's exit code. Raises ConfigurationError."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+        async with self._stack:
+            await self._build()
+            return await self._live()
+
+    async def sync(self) -> int:
+        """Tell Discord about the commands, changed or not; the exit code. Raises ConfigurationError."""
+        async with self._stack:
+            await self._build()
+            self._stack.push_async_callback(self.client.close)
+            try:
+                await self.client.log_in(self._settings.discord.token.get_secret_value())
+                mark = await self.client.sync_commands(None)
+            except CannotConnect as refusal:
+                log.error("%s", refusal)  # noqa: TRY400  # one line for the operator
+                return refusal.exit_code
+            except discord.HTTPException as error:
+                log.error("Discord refuses the commands: %s", error.text)  # noqa: TRY400
+                return 1
+            await self.policy_store.save_fact(_COMMANDS_FACT, mark or "")
+            log.info("commands synced")
+            return 0
+
+    async def _build(self) -> None:
+        settings, clock = self._settings, self._clock
+        database = await self._open_database()
+        self.policy_store = SqlitePolicyStore(database)
+        self.policies = Policies(self.policy_store, settings.limits.guild, clock)
+        live = LiveJobs()
+        store = SqliteJobStore(database, settings.limits.guild, clock, self._observe, crash_point())
+        pictures, artifacts = await self._open_media()
+        self.client = MatineeClient(
+            clock=clock,
+            api_url=settings.discord.api_url,
+            sync_guild_ids=settings.discord.sync_guild_ids,
+            guild_removed=self._guild_removed,
+        )
+        self.catalog = Catalog(self._providers, defaults_of(settings))
+        delivery = ChannelDelivery(self.client, artifacts, clock, keep_days=settings.media.keep_days)
+        self._stack.push_async_callback(delivery.close)
+        places = Places(store, self.policies, clock)
+        submission = Submission(self.catalog, store, artifacts, pictures, clock)
+        following = Following(store, artifacts, delivery, submission, clock, settings.jobs.stuck_minutes * 60)
+        self.announcer = Announcer(places, live, delivery, clock)
+        self.runner = Runner(
+            catalog=self.catalog, store=store, delivery=delivery, submission=submission, following=following,
+            recovery=Recovery(store, artifacts, delivery, submission, clock), announcer=self.announcer, live=live,
+            clock=clock,
+        )  # fmt: skip
+        self.jobs = Jobs(
+            catalog=self.catalog, store=store, policies=self.policies, places=places, live=live, pictures=pictures,
+            uploads=CdnUploads(
+                settings.media.directory / "uploads", int(settings.media.max_picture_mb * 2**20), clock,
+                trusted=yarl.URL(settings.discord.api_url),
+            ),
+            identity=RandomIdentity(), clock=clock, cancel_running=self.runner.cancel, wake=self.runner.wake,
+        )  # fmt: skip
+        self.housekeeping = Housekeeping(store, artifacts, pictures, self.catalog, clock, settings.media.keep_days)
+        await add_cogs(self.client, self.jobs, self.catalog, self.policies, clock)
+
+    async def _open_database(self) -> Database:
+        path = self._settings.storage.path
+        try:
+            database = await Database.open(path)
+        except StorageUnavailable as error:
+            raise ConfigurationError(
+                f"configuration: storage.url: {path} cannot be opened ({error.__cause__}); "
+                f"fix: name a file in a folder that this user may write"
+            ) from None
+        except NewerSchemaError as error:
+            raise ConfigurationError(f"configuration: storage.url: {error}") from None
+        self._stack.push_async_callback(database.close)
+        return database
+
+    async def _open_media(self) -> tuple[SafePictures, CheckedArtifacts]:
+        folder = self._settings.media.directory
+        pictures = SafePictures(folder / "inputs", max_bytes=int(self._settings.media.max_picture_mb * 2**20))
+        artifacts = CheckedArtifacts(folder / "artifacts")
+        for part in (pictures, artifacts):
+            try:
+                await part.start()
+                await asyncio.to_thread((folder / "uploads").mkdir, parents=True, exist_ok=True)
+            except OSError as error:
+                raise ConfigurationError(
+                    f"configuration: media.directory: {folder} cannot be written ({error.strerror}); "
+                    f"fix: name a folder that this user may write"
+                ) from None
+            self._stack.push_async_callback(part.close)
+        return pictures, artifacts
+
+    async def _live(self) -> int:
+        token = self._settings.discord.token.get_secret_value()
+        await self._open_web()
+        for provider in self._providers:
+            self._stack.push_async_callback(provider.close)
+        await self.housekeeping.refresh()
+        connected = asyncio.create_task(self._connect(token), name="discord")
+        stopping = asyncio.create_task(self._stop.wait(), name="stop")
+        await asyncio.wait([connected, stopping], return_when=asyncio.FIRST_COMPLETED)
+        code = 0
+        if connected.done() and isinstance(refusal := connected.exception(), CannotConnect):
+            log.error("%s", refusal)
+            code = refusal.exit_code
+        elif connected.done():
+            connected.result()
+        await self._shut_down(connected, stopping)
+        return code
+
+    async def _connect(self, token: str) -> None:
+        await self.client.log_in(token)
+        await self._sync_commands()
+        await self.runner.start()
+        for work in (self.announcer.run, self.housekeeping.sweep_forever, self.housekeeping.refresh_forever):
+            self._tasks.append(asyncio.create_task(work(), name=work.__qualname__))
+        await self.client.stay_connected()
+
+    async def _sync_commands(self) -> None:
+        try:
+            mark = await self.client.sync_commands(await self.policy_store.fact(_COMMANDS_FACT))
+        except discord.HTTPException as error:
+            log.error("the commands could not be synced, `matinee sync` tries again: %s", error.text)  # noqa: TRY400
+            return
+        if mark is not None:
+            await self.policy_store.save_fact(_COMMANDS_FACT, mark)
+            log.info("commands synced")
+
+    async def _open_web(self) -> None:
+        web = self._settings.web
+        if web is None:
+            return
+        pages = HealthPages(lambda: {"discord": self.client.is_ready()})
+        try:
+            await pages.start(web.host, web.port)
+        except OSError as error:
+            raise ConfigurationError(
+                f"configuration: web.port: {web.host}:{web.port} cannot be used ({error.strerror}); fix: choose another"
+            ) from None
+        self._stack.push_async_callback(pages.close)
+
+    def _observe(self, job: Job) -> None:
+        self.runner.observe(job)
+
+    async def _guild_removed(self, guild_id: int) -> None:
+        await self.jobs.guild_left(guild_id)
+
+    async def _shut_down(self, *tasks: asyncio.Task[object]) -> None:
+        """Refuse new requests, drain, disconnect. A second signal ends the drain."""
+        log.info("stopping")
+        self.jobs.close()
+        self._stop.clear()
+        drain = asyncio.create_task(self.runner.stop(self._settings.jobs.drain_seconds))
+        hurry = asyncio.create_task(self._stop.wait())
+        await asyncio.wait([drain, hurry], return_when=asyncio.FIRST_COMPLETED)
+        if not drain.done():
+            self.runner.hurry()
+            await drain
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_GRACE_SECONDS):
+                await self.client.close()
+        everything = [*tasks, *self._tasks, drain, hurry]
+        for task in everything:
+            task.cancel()
+        await asyncio.gather(*everything, return_exceptions=True)
+
+
+def crash_point() -> Callable[[str], None]:
+    """For tests of the protocol: MATINEE_CRASH_AT names the commit before or after which this process kills itself."""
+    wanted = os.environ.get(CRASH_VARIABLE)
+
+    def reach(name: str) -> None:
+        if name == wanted:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    return reach

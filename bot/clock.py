@@ -1,0 +1,35 @@
+"""Time and randomness as they are."""
+
+import asyncio
+import secrets
+import time
+
+_ID_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
+_ID_LENGTH = 10
+_SEEDS = 2**31
+
+
+class SystemClock:
+    """ports.Clock of this machine."""
+
+    def now(self) -> float:
+        return time.time()
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+
+class RandomIdentity:
+    """Job ids that cannot be guessed and are hard to misread; nonces that Discord takes (at most 25 characters)."""
+
+    def job_id(self) -> str:
+        return "".join(secrets.choice(_ID_ALPHABET) for _ in range(_ID_LENGTH))
+
+    def nonce(self) -> str:
+        return str(secrets.randbits(64))
+
+    def seed(self) -> int:
+        return secrets.randbelow(_SEEDS)

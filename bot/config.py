@@ -1,0 +1,243 @@
+"""The operator's configuration: a TOML file and the environment, checked once, frozen.
+
+Every key is also `MATINEE_SECTION__KEY`; the environment wins. A secret may stand in a file of its own: `token_file`.
+"""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
+
+from bot.domain.limits import GuildLimits
+
+PREFIX = "MATINEE_"
+_SQLITE = "sqlite:///"
+_LARGEST_SECRET = 4096
+
+
+class ConfigurationError(Exception):
+    """One line for the operator: the file, the key, what is wrong, the fix. Never a secret."""
+
+
+def _http_url(text: str) -> str:
+    if not text.startswith(("http://", "https://")) or len(text.split("://", 1)[1].strip("/")) == 0:
+        raise ValueError("must be an address that begins with http:// or https://")
+    return text.rstrip("/")
+
+
+def _sqlite_url(text: str) -> str:
+    if not text.startswith(_SQLITE) or text == _SQLITE:
+        raise ValueError("must look like sqlite:///data/matinee.db")
+    return text
+
+
+Url = Annotated[str, AfterValidator(_http_url)]
+Positive = Annotated[int, Field(ge=1)]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class WithToken(Section):
+    token: SecretStr = Field(min_length=1)
+    token_file: Path | None = Field(default=None, exclude=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_token(cls, values: Any) -> Any:  # noqa: ANN401  # what pydantic hands over
+        if not isinstance(values, Mapping) or values.get("token_file") is None or "token" in values:
+            return values
+        return {**values, "token": _secret(Path(str(values["token_file"])))}
+
+
+def _secret(path: Path) -> str:
+    try:
+        with path.open(encoding="utf-8") as file:
+            return file.read(_LARGEST_SECRET).strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"token_file cannot be read: {getattr(error, 'strerror', None) or 'not text'}") from None
+
+
+class Discord(WithToken):
+    api_url: Url = "https://discord.com/api/v10"
+    sync_guild_ids: tuple[int, ...] = ()
+
+
+class Storage(Section):
+    url: Annotated[str, AfterValidator(_sqlite_url)] = "sqlite:///data/matinee.db"
+
+    @property
+    def path(self) -> Path:
+        return Path(self.url.removeprefix(_SQLITE))
+
+
+class Media(Section):
+    directory: Path = Path("data/media")
+    keep_days: Annotated[float, Field(gt=0)] = 7
+    max_picture_mb: Annotated[float, Field(gt=0, le=100)] = 20
+
+
+class Limits(Section):
+    jobs_per_hour: Annotated[float, Field(gt=0)] = 30
+    burst: Positive = 5
+    active_per_guild: Positive = 3
+    active_per_member: Positive = 2
+    queued_per_member: Positive = 5
+    queued_per_guild: Positive = 50
+
+    @property
+    def guild(self) -> GuildLimits:
+        return GuildLimits(**self.model_dump())
+
+
+class Defaults(Section):
+    video: str = "wan22-fast-t2v"
+    animate: str = "wan22-fast-i2v"
+    image: str = "qwen-image"
+
+
+class Chutes(WithToken):
+    concurrency: Positive = 4
+    base_urls: Mapping[str, Url] = Field(default_factory=dict)
+
+
+class CogVideoX(WithToken):
+    base_url: Url = "http://localhost:9000"
+    concurrency: Positive = 1
+
+
+class Pipelet(WithToken):
+    base_url: Url = "https://batch.pipelet.net"
+    concurrency: Positive = 4
+
+
+class Providers(Section):
+    chutes: Chutes | None = None
+    cogvideox: CogVideoX | None = None
+    pipelet: Pipelet | None = None
+
+    @model_validator(mode="after")
+    def _any(self) -> Self:
+        if self.chutes is None and self.cogvideox is None and self.pipelet is None:
+            raise ValueError("no provider is configured; add [providers.chutes], [providers.cogvideox] or "
+                             "[providers.pipelet]")  # fmt: skip
+        return self
+
+
+class Web(Section):
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)]
+
+
+class Jobs(Section):
+    drain_seconds: Annotated[float, Field(ge=0)] = 8
+    stuck_minutes: Annotated[float, Field(gt=0)] = 45
+
+
+class Settings(BaseSettings):
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True, hide_input_in_errors=True
+    )
+
+    discord: Discord
+    providers: Providers
+    storage: Storage = Storage()
+    media: Media = Media()
+    limits: Limits = Limits()
+    defaults: Defaults = Defaults()
+    web: Web | None = None
+    jobs: Jobs = Jobs()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return env_settings, init_settings
+
+
+def load(file: Path | None) -> Settings:
+    """Raises ConfigurationError."""
+    _check_variables()
+    document = _document(file)
+    _forget_replaced_secrets(document)
+    try:
+        return Settings(**document)
+    except ValidationError as error:
+        raise ConfigurationError(_sentence(error, file)) from None
+    except SettingsError:
+        raise ConfigurationError(_not_json()) from None
+
+
+def _check_variables() -> None:
+    for name in os.environ:
+        section, nested, _ = name.removeprefix(PREFIX).partition("__")
+        if name.startswith(PREFIX) and nested and section.lower() not in Settings.model_fields:
+            raise ConfigurationError(
+                f"environment variable {name}: [{section.lower()}] is no section that Matinee knows; "
+                f"fix: correct its spelling or unset it"
+            )
+
+
+def _not_json() -> str:
+    names = " or ".join(
+        name for name in os.environ if name.upper().startswith(PREFIX) and name.upper().endswith(("_IDS", "BASE_URLS"))
+    )
+    return f"environment variable {names or PREFIX + '...'}: is not JSON; fix: write a list as [1, 2], a table as {{}}"
+
+
+def _document(file: Path | None) -> dict[str, Any]:
+    if file is None:
+        return {}
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigurationError(f"{file}: cannot be read ({error.strerror}); fix: name a file with --config") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        # The decoder's message holds a position and a character, never a value.
+        raise ConfigurationError(f"{file}: is not TOML: {error}; fix: correct that line") from None
+
+
+def _forget_replaced_secrets(document: dict[str, Any]) -> None:
+    """`token` and `token_file` are two spellings of one key, so the environment's replaces the file's in either."""
+    for path in (("discord",), ("providers", "chutes"), ("providers", "cogvideox"), ("providers", "pipelet")):
+        name = PREFIX + "__".join(path).upper()
+        section: Any = document
+        for part in path:
+            section = section.get(part, {}) if isinstance(section, dict) else {}
+        if isinstance(section, dict) and (f"{name}__TOKEN" in os.environ or f"{name}__TOKEN_FILE" in os.environ):
+            section.pop("token", None)
+            section.pop("token_file", None)
+
+
+def _sentence(error: ValidationError, file: Path | None) -> str:
+    first, *others = error.errors(include_url=False, include_input=False, include_context=False)
+    path = [str(part) for part in first["loc"]]
+    key, variable = ".".join(path), PREFIX + "__".join(path).upper()
+    source = f"environment variable {variable}" if variable in os.environ else str(file or "environment")
+    more = f" (and {len(others)} more)" if others else ""
+    return f"{source}: {key}: {_problem(first['type'], first['msg'])}; fix: {_fix(first['type'], key, variable)}{more}"
+
+
+def _problem(kind: str, message: str) -> str:
+    return {"missing": "is missing", "extra_forbidden": "is no key that Matinee knows"}.get(
+        kind, message.removeprefix("Value error, ")
+    )
+
+
+def _fix(kind: str, key: str, variable: str) -> str:
+    if kind == "missing":
+        secret = f", or put its value in a file and name it as {key}_file" if key.endswith("token") else ""
+        return f"set it there or as {variable}{secret}"
+    if kind == "extra_forbidden":
+        return "correct its spelling or remove it; config.example.toml lists every key"
+    return f"correct {key}"

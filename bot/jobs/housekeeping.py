@@ -1,0 +1,62 @@
+"""Work by the clock: files past their time go, and providers that can describe their models are asked again."""
+
+import logging
+from collections.abc import Callable, Coroutine
+from datetime import timedelta
+from typing import Any
+
+from bot.domain.errors import ProviderError, StorageUnavailable
+from bot.jobs.catalog import Catalog
+from bot.ports import Artifacts, Clock, JobStore, Pictures
+
+log = logging.getLogger(__name__)
+
+DAY = timedelta(days=1).total_seconds()
+_SWEEP_EVERY = timedelta(minutes=10).total_seconds()
+_REFRESH_EVERY = timedelta(minutes=1).total_seconds()
+
+
+class Housekeeping:
+    def __init__(
+        self,
+        store: JobStore,
+        artifacts: Artifacts,
+        pictures: Pictures,
+        catalog: Catalog,
+        clock: Clock,
+        keep_days: float,
+    ) -> None:
+        self._store, self._artifacts, self._pictures = store, artifacts, pictures
+        self._catalog, self._clock, self._keep_seconds = catalog, clock, keep_days * DAY
+
+    async def sweep_forever(self) -> None:
+        await self._forever(self.sweep, _SWEEP_EVERY)
+
+    async def refresh_forever(self) -> None:
+        await self._forever(self.refresh, _REFRESH_EVERY)
+
+    async def _forever(self, work: Callable[[], Coroutine[Any, Any, None]], every: float) -> None:
+        while True:
+            await self._clock.sleep(every)
+            try:
+                await work()
+            except StorageUnavailable:
+                log.info("storage is busy, housekeeping waits")
+            except Exception:  # the root of this task
+                log.exception("housekeeping failed, and goes on")
+
+    async def sweep(self) -> None:
+        """Remove the films and pictures of jobs that ended more than `keep_days` ago."""
+        for job in await self._store.expired(self._clock.now() - self._keep_seconds):
+            if job.artifact is not None:
+                self._artifacts.forget(job.artifact)
+            for name in job.request.images:
+                self._pictures.forget(name)
+            await self._store.files_gone(job)
+
+    async def refresh(self) -> None:
+        for provider in self._catalog.providers:
+            try:
+                await provider.refresh()
+            except ProviderError as error:
+                log.warning("%s did not describe its models: %s", error.provider, error.detail)
