@@ -274,8 +274,27 @@ _CHECKS: dict[int, Callable[[ComponentRules, Json, Path], None]] = {
 }
 
 
-def numbered(components: list[Json]) -> list[Json]:
-    """Gives an id to each component that came without one, from 1 upwards."""
+_MEDIUM: Json = {"description": None, "spoiler": False}
+_DEFAULTS: dict[int, Json] = {
+    SEPARATOR: {"divider": True, "spacing": 1},
+    CONTAINER: {"accent_color": None, "spoiler": False},
+    FILE: {"spoiler": False},
+    THUMBNAIL: _MEDIUM,
+    **{each: {"min_values": 1, "max_values": 1} for each in SELECTS},
+}
+
+
+def completed(components: list[Json]) -> list[Json]:
+    """With what Discord adds to a stored component: an id, from 1 upwards, and defaults."""
+    for each in walk(components):
+        targets = [(each, _DEFAULTS.get(each["type"], {}))]
+        targets += [(item, _MEDIUM) for item in each.get("items", ())]
+        for target, defaults in targets:
+            target |= {key: value for key, value in defaults.items() if target.get(key) is None}
+    return _numbered(components)
+
+
+def _numbered(components: list[Json]) -> list[Json]:
     taken = {each["id"] for each in walk(components) if each.get("id")}
     following = 1
     for each in walk(components):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from .cdn import Cdn
 from .clock import Clock
-from .components import numbered
+from .components import completed
 from .errors import Problems, refuse
 from .hub import Event, Hub
 from .message import Attachment, Flag, Json, Message, MessageType, Upload
@@ -136,7 +136,7 @@ class Messages:
         if "embeds" in body:
             message.embeds = body["embeds"] or []
         if "components" in body:
-            message.components = numbered(body["components"] or [])
+            message.components = completed(body["components"] or [])
 
     def _set_flags(self, message: Message, body: Json) -> None:
         if body.get("flags") is None:

@@ -15,7 +15,7 @@ from .components import (
     STRING_SELECT,
     TEXT,
     TEXT_INPUT,
-    numbered,
+    completed,
 )
 from .interaction import Modal
 from .message import Json, Upload, walk
@@ -32,7 +32,7 @@ class ModalForm:
         self._file_limit = file_limit
 
     async def data(self, resolved: Resolved) -> Json:
-        components = numbered(self._modal.components)
+        components = completed(self._modal.components)
         known = {each["custom_id"] for each in walk(components) if "custom_id" in each}
         if stray := sorted(set(self._values) - known):
             raise Refused(f"the dialog has no field {stray[0]!r}")

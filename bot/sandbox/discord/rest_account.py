@@ -46,6 +46,10 @@ async def application(call: Call) -> Reply:
         "role_connections_verification_url": None,
         "integration_types_config": {"0": {}, "1": {}},
         "approximate_guild_count": sum(1 for _ in core.world.guilds_of_bot()),
+        "flags_new": "0",
+        "explicit_content_filter": 0,
+        "eligible_oauth2_scopes": [],
+        "approximate_user_authorization_count": 0,
         "approximate_user_install_count": sum(each.installed for each in core.world.users.values()),
     }
     return Reply(200, body)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import zlib
 
 from .cdn import Cdn
 from .interaction import Interaction
@@ -288,9 +289,10 @@ class MessageWire:
     def _fill_media(self, value: Message, item: Json) -> None:
         found = self._named(value, item["url"])
         if found is None:
-            item |= {"proxy_url": item["url"], "width": None, "height": None, "content_type": None}
+            item |= {"id": str(zlib.crc32(item["url"].encode())), "proxy_url": item["url"]}
             return
         item |= {
+            "id": str(found.id),
             "url": self._cdn.url(found),
             "proxy_url": self._cdn.url(found, proxy=True),
             "width": found.width,
