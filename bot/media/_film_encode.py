@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 
 import av
@@ -26,7 +27,6 @@ BYTES_PER_FRAME, BYTES_PER_FILM = 16, 2048
 SCALES = (1.0, 0.75, 0.5, 0.375, 0.25)
 # Bits per pixel under which x264 makes blocks of it, and fewer pixels look better.
 LEAST_BITS_PER_PIXEL = 0.03
-UNSPECIFIED = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +88,15 @@ def _run(source: Path, target: Path, plan: _Plan) -> None:
     with _reader(source) as reader, _writer(target) as writer:
         film = reader.streams.video[0]
         film.thread_type = "AUTO"
-        stream = _stream(writer, film, plan)
-        for frame in _frames(reader, film, plan):
+        frames = _frames(reader, film, plan)
+        first = next(frames)
+        stream = _stream(writer, film, plan, first)
+        for frame in chain([first], frames):
             writer.mux(stream.encode(frame))
         writer.mux(stream.encode(None))
 
 
-def _stream(writer: OutputContainer, film: VideoStream, plan: _Plan) -> VideoStream:
+def _stream(writer: OutputContainer, film: VideoStream, plan: _Plan, first: av.VideoFrame) -> VideoStream:
     stream = writer.add_stream("libx264", rate=film.average_rate or Fraction(24), options=plan.options)
     context = stream.codec_context
     context.width, context.height, context.pix_fmt = plan.width, plan.height, "yuv420p"
@@ -104,12 +106,20 @@ def _stream(writer: OutputContainer, film: VideoStream, plan: _Plan) -> VideoStr
         context.bit_rate = plan.bit_rate
     if film.codec_context.sample_aspect_ratio:
         context.sample_aspect_ratio = film.codec_context.sample_aspect_ratio
+    context.color_range, context.colorspace = first.color_range, first.colorspace
+    context.color_primaries, context.color_trc = first.color_primaries, first.color_trc
     return stream
 
 
 def _frames(reader: InputContainer, film: VideoStream, plan: _Plan) -> Iterator[av.VideoFrame]:
     for frame in reader.decode(film):
-        shaped = frame.reformat(plan.width, plan.height, "yuv420p")
+        shaped = frame.reformat(
+            *(plan.width, plan.height, "yuv420p"),
+            # Players that take full range for the usual one show it too dark, and colours without a matrix need one.
+            dst_color_range="MPEG",
+            dst_colorspace="ITU709" if frame.format.is_rgb else None,
+            interpolation="LANCZOS",
+        )
         # The source's own choice of key frames would be taken for an order.
         shaped.pict_type = PictureType.NONE
         yield shaped

@@ -14,7 +14,7 @@ PLUGINS = (JpegImagePlugin, MpoImagePlugin, PngImagePlugin, WebPImagePlugin)
 KINDS = {"JPEG": MediaKind.JPEG, "PNG": MediaKind.PNG, "WEBP": MediaKind.WEBP}
 MOST_PIXELS = 50_000_000
 QUALITIES = (92, 85, 75, 60)
-SCALES = (1.0, 0.75, 0.5, 0.35, 0.25)
+SCALES = (1.0, 0.75, 0.5, 0.35, 0.25, 0.15)
 
 
 def check_still(file: BinaryIO, kind: str) -> dict[str, object]:
