@@ -24,9 +24,9 @@ class Shape:
 
 _SILENT = Flag.SUPPRESS_EMBEDS | Flag.SUPPRESS_NOTIFICATIONS | Flag.IS_COMPONENTS_V2 | Flag.IS_VOICE_MESSAGE
 CREATE = Shape(_BODY | {"nonce", "enforce_nonce", "message_reference", "sticker_ids"}, _SILENT)
-RESPONSE = Shape(_BODY, _SILENT | Flag.EPHEMERAL)
-UPDATE = Shape(_BODY, Flag.SUPPRESS_EMBEDS | Flag.IS_COMPONENTS_V2, edits=True)
-# discord.js sends enforce_nonce with every edit, discord.py tts.
+# discord.js sends enforce_nonce with everything; it means nothing here.
+RESPONSE = Shape(_BODY | {"enforce_nonce"}, _SILENT | Flag.EPHEMERAL)
+UPDATE = Shape(_BODY | {"enforce_nonce"}, Flag.SUPPRESS_EMBEDS | Flag.IS_COMPONENTS_V2, edits=True)
 EDIT = Shape(_BODY | {"enforce_nonce", "nonce"}, Flag.SUPPRESS_EMBEDS | Flag.IS_COMPONENTS_V2, edits=True)
 _EMBED = {
     "title": 256,
