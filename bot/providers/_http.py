@@ -7,7 +7,7 @@ import re
 import socket
 import ssl
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -134,9 +134,6 @@ class Http:
         self._wire = wire
         self._polling: aiohttp.ClientSession | None = None
 
-    def __repr__(self) -> str:
-        return f"Http({self._provider})"
-
     async def close(self) -> None:
         """Drop the connection kept for questions; the next question makes a new one."""
         polling, self._polling = self._polling, None
@@ -170,7 +167,7 @@ class Http:
         """The status of a GET that does not carry our key, whatever it is. Raises Unavailable."""
         session, exchange = self._session(reuse=False), self._exchange(total)
         try:
-            response = await self._open(session, exchange, "GET", url, {}, None)
+            response = await self._open(session, exchange, "GET", url)
             response.close()
         except _Lost as lost:
             where = urlsplit(url).hostname
@@ -184,11 +181,8 @@ class Http:
         self, session: aiohttp.ClientSession, step: Step, method: str, url: str, total: float, body: bytes | None
     ) -> AsyncIterator["Reply"]:
         exchange = self._exchange(total)
-        headers = {"Authorization": self._key.header}
-        if body is not None:
-            headers["Content-Type"] = "application/json"
         try:
-            response = await self._open(session, exchange, method, url, headers, body)
+            response = await self._open(session, exchange, method, url, body=body, key=self._key)
         except _Lost as lost:
             if not exchange.sent:
                 raise Unavailable(self._provider, str(lost), evidence=Evidence.NOT_SENT) from None
@@ -207,14 +201,21 @@ class Http:
         exchange: _Exchange,
         method: str,
         url: str,
-        headers: Mapping[str, str],
-        body: bytes | None,
+        *,
+        body: bytes | None = None,
+        key: _Key | None = None,
     ) -> aiohttp.ClientResponse:
+        # The header with the key is in no frame that an error of ours passes: some loggers print local variables.
+        headers = {"Accept-Encoding": "identity", "User-Agent": "Matinee"}
+        if key is not None:
+            headers["Authorization"] = key.header
+        if body is not None:
+            headers["Content-Type"] = "application/json"
         return await exchange.wait(
             session.request(
                 method,
                 url,
-                headers={"Accept-Encoding": "identity", "User-Agent": "Matinee", **headers},
+                headers=headers,
                 data=None if body is None else io.BytesIO(body),
                 allow_redirects=False,
                 trace_request_ctx=exchange,
@@ -267,10 +268,10 @@ class Reply:
             if encoded:
                 raise self.broken("the answer is compressed")
             return
-        said = "" if encoded else sentence(await self._error_body())
+        said = "" if encoded else self._key.cut_from(sentence(await self._error_body()))
         kind = self._step.kind(self.status)
         wait = retry_after(self._response.headers.get("Retry-After"), self._exchange.wire.now())
-        detail = inert(f"HTTP {self.status}: {self._key.cut_from(said)}" if said else f"HTTP {self.status}")
+        detail = inert(f"HTTP {self.status}: {said}" if said else f"HTTP {self.status}")
         raise failure(kind, self._provider, detail, status=self.status, retry_after=wait)
 
     def broken(self, why: str) -> ProviderError:

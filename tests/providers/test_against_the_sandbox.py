@@ -57,7 +57,7 @@ async def test_every_direct_model_makes_what_was_asked(
     full: bool, sandbox: SandboxProviders, jpegs: list[Path], tmp_path: Path
 ) -> None:
     providers = (chutes(sandbox), cogvideox(sandbox))
-    for provider, spec in [(provider, spec) for provider in providers for spec in provider.models()]:
+    for provider, spec in [(one, spec) for one in providers for spec in one.models()]:
         request = plan(spec, everything(spec) if full else Asked(spec.capability, "a cat"), seed=99)
         images = jpegs[: 2 if full and spec.last_image else 1] if spec.image else []
         await provider.generate(request, images, tmp_path / "part")

@@ -1,4 +1,5 @@
 import base64
+import itertools
 import json
 import time
 import tracemalloc
@@ -23,7 +24,7 @@ def decoded(pieces: list[bytes]) -> bytes:
 
 def cut(body: bytes, cuts: list[int]) -> list[bytes]:
     edges = [0, *sorted(cut % (len(body) + 1) for cut in cuts), len(body)]
-    return [body[start:end] for start, end in zip(edges, edges[1:], strict=False)]
+    return [body[start:end] for start, end in itertools.pairwise(edges)]
 
 
 def result(text: str) -> bytes:

@@ -1,7 +1,7 @@
 from pathlib import Path
 
 import pytest
-from adapter_contract import IMPATIENT, QUICK, TOKEN, HoldOpenContract, failure_of, request_for
+from adapter_contract import PATIENT, QUICK, TOKEN, HoldOpenContract, failure_of, request_for
 from wire_servers import answering, says_garbage, serving
 
 from bot.domain.errors import Evidence, Unavailable
@@ -13,9 +13,8 @@ WAN = "wan2.1-14b"
 
 
 class TestGenerate(HoldOpenContract):
-    def adapter(self, origin: str, wire: Wire = QUICK) -> ChutesProvider:
-        total = IMPATIENT if wire is QUICK else 30
-        return ChutesProvider(TOKEN, concurrency=2, base_urls={WAN: f"{origin}/wan/"}, total=total, wire=wire)
+    def adapter(self, origin: str, wire: Wire = QUICK, limit: float = PATIENT) -> ChutesProvider:
+        return ChutesProvider(TOKEN, concurrency=2, base_urls={WAN: f"{origin}/wan/"}, total=limit, wire=wire)
 
     def adapter_with_token(self, token: str) -> ChutesProvider:
         return ChutesProvider(token, concurrency=2)

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 from adapter_contract import (
-    IMPATIENT,
+    PATIENT,
     QUICK,
     TOKEN,
     AskContract,
@@ -28,11 +28,8 @@ INFO = {
 }
 
 
-def made(origin: str, wire: Wire = QUICK) -> CogVideoXProvider:
-    quick = wire is QUICK
-    return CogVideoXProvider(
-        TOKEN, base_url=origin, total=IMPATIENT if quick else 30, ask=IMPATIENT if quick else 30, wire=wire
-    )
+def made(origin: str, wire: Wire = QUICK, limit: float = PATIENT) -> CogVideoXProvider:
+    return CogVideoXProvider(TOKEN, base_url=origin, total=limit, ask=limit, wire=wire)
 
 
 def telling(info: object, health: object = "healthy") -> Script:
@@ -52,8 +49,8 @@ def with_config(**changes: object) -> dict[str, object]:
 
 
 class TestGenerate(HoldOpenContract):
-    def adapter(self, origin: str, wire: Wire = QUICK) -> CogVideoXProvider:
-        return made(origin, wire)
+    def adapter(self, origin: str, wire: Wire = QUICK, limit: float = PATIENT) -> CogVideoXProvider:
+        return made(origin, wire, limit)
 
     def adapter_with_token(self, token: str) -> CogVideoXProvider:
         return CogVideoXProvider(token, base_url="http://localhost:9000")
@@ -65,8 +62,8 @@ class TestGenerate(HoldOpenContract):
 class TestRefresh(AskContract, BodyContract):
     cut = Unavailable
 
-    def adapter(self, origin: str, wire: Wire = QUICK) -> CogVideoXProvider:
-        return made(origin, wire)
+    def adapter(self, origin: str, wire: Wire = QUICK, limit: float = PATIENT) -> CogVideoXProvider:
+        return made(origin, wire, limit)
 
     async def call(self, adapter: CogVideoXProvider, into: Path) -> None:
         before = adapter.models()
@@ -79,8 +76,8 @@ class TestRefresh(AskContract, BodyContract):
 class TestHealth(AskContract, BodyContract):
     cut = Unavailable
 
-    def adapter(self, origin: str, wire: Wire = QUICK) -> CogVideoXProvider:
-        return made(origin, wire)
+    def adapter(self, origin: str, wire: Wire = QUICK, limit: float = PATIENT) -> CogVideoXProvider:
+        return made(origin, wire, limit)
 
     async def call(self, adapter: CogVideoXProvider, into: Path) -> str:
         return await adapter.healthy()

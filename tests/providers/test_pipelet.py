@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from adapter_contract import (
-    IMPATIENT,
+    PATIENT,
     QUICK,
     TOKEN,
     AskContract,
@@ -25,14 +25,13 @@ from bot.providers.pipelet import PipeletProvider
 HANDLE = RemoteHandle("wan22-fast-t2v", "12")
 
 
-def made(origin: str, wire: Wire = QUICK) -> PipeletProvider:
-    limit = IMPATIENT if wire is QUICK else 30
+def made(origin: str, wire: Wire = QUICK, limit: float = PATIENT) -> PipeletProvider:
     return PipeletProvider(TOKEN, concurrency=4, base_url=f"{origin}/", create=limit, ask=limit, fetch=limit, wire=wire)
 
 
 class _Pipelet:
-    def adapter(self, origin: str, wire: Wire = QUICK) -> PipeletProvider:
-        return made(origin, wire)
+    def adapter(self, origin: str, wire: Wire = QUICK, limit: float = PATIENT) -> PipeletProvider:
+        return made(origin, wire, limit)
 
     def adapter_with_token(self, token: str) -> PipeletProvider:
         return PipeletProvider(token, concurrency=1)

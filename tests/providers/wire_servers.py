@@ -128,10 +128,15 @@ def full_backlog() -> object:
             client = stack.enter_context(socket.socket())
             client.setblocking(False)
             client.connect_ex(listener.getsockname())
-        yield "http://127.0.0.1:{}".format(listener.getsockname()[1])
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
 
 
 # Scripts: what happens before a status line.
+
+
+async def speaks_no_tls(connection: Connection) -> None:
+    await connection.reader.read(1)
+    await connection.send(b"HTTP/1.1 400 Bad Request\r\n\r\n")
 
 
 async def drops_unread(connection: Connection) -> None:
@@ -236,6 +241,9 @@ async def lies_about_chunks(connection: Connection) -> None:
     await asyncio.sleep(0.02)
     await connection.send(b"zz\r\nnot a chunk\r\n")
 
+
+# Only the limit of the whole call ends these.
+WITHOUT_END = {"says nothing", "drip"}
 
 CUT_BODIES = {
     "counted": cuts_a_counted_body,
