@@ -1,0 +1,43 @@
+"""`matinee demo`: the page stays up until it is interrupted."""
+
+import asyncio
+import signal
+import tempfile
+from pathlib import Path
+
+from bot.demo.stage import BotNotReady, Stage
+
+_GENEROUS = {"jobs_per_hour": 600, "burst": 20, "queued_per_member": 10}
+
+
+async def play(port: int, speed: float) -> int:
+    """Print the one address; the exit code, 0 after SIGINT or SIGTERM."""
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    with tempfile.TemporaryDirectory(prefix="matinee-demo-") as folder, (Path(folder) / "bot.log").open("wb") as log:
+        stage = Stage(Path(folder), port=port, speed=speed, limits=_GENEROUS, log=log)
+        try:
+            async with stage:
+                stage.add_guild("Film Club")
+                await stage.start_bot()
+                print(f"Matinee is playing at {stage.discord.origin}/   (Ctrl-C ends it; the bot's log: {log.name})")
+                return await _until_over(stage, stop)
+        except OSError as error:
+            print(f"the demo cannot start: {error.strerror or error}; try another --port")
+            return 1
+        except BotNotReady as error:
+            log.flush()
+            print(f"the demo cannot start: {error}\n{Path(log.name).read_text('utf-8')[-2000:]}")
+            return 1
+
+
+async def _until_over(stage: Stage, stop: asyncio.Event) -> int:
+    assert stage.bot is not None  # noqa: S101  # started by the caller
+    stopping, ended = asyncio.create_task(stop.wait()), asyncio.create_task(stage.bot.wait())
+    await asyncio.wait([stopping, ended], return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if ended.done():
+        print(f"the bot ended with exit code {ended.result()}")
+        return 1
+    return 0
