@@ -26,7 +26,7 @@ def writable(core: Core, channel: Channel) -> Permission:
     if not channel.takes_messages:
         raise refuse(50008)
     if channel.guild is None:
-        if not all(each.direct_messages for each in channel.recipients):
+        if not all(each.direct_messages and _acquainted(core, each) for each in channel.recipients):
             raise refuse(50007)
         return may
     needed = Permission.SEND_MESSAGES_IN_THREADS if channel.is_thread else Permission.SEND_MESSAGES
@@ -35,6 +35,11 @@ def writable(core: Core, channel: Channel) -> Permission:
     if channel.locked and Permission.MANAGE_THREADS not in may:
         raise refuse(50083)
     return may
+
+
+def _acquainted(core: Core, user: User) -> bool:
+    """Somebody who shares no guild with the bot cannot be written to."""
+    return user.installed or any(user.id in guild.members for guild in core.world.guilds_of_bot())
 
 
 def own_or_managed(message: Message, user: User, may: Permission) -> None:

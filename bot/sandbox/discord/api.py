@@ -65,7 +65,7 @@ class Api:
         self._authorize(request, route)
         if refused := self._limited(route, params, headers):
             return refused
-        self._check_form(request, route)
+        self._check_form(request, route, body)
         reply = await route.handler(Call(self._core, route, params, dict(request.query), body))
         if fault is None:
             return reply
@@ -121,7 +121,10 @@ class Api:
         found = self._core.interactions.find(params["token"])
         return str(found.channel.id) if found else ""
 
-    def _check_form(self, request: web.Request, route: Route) -> None:
+    def _check_form(self, request: web.Request, route: Route, body: Body) -> None:
+        for name in body.strays:
+            self._core.complain(f"unexpected form part {name[:50]} for {route.method} {route.path}")
+            raise ApiError(400, 50035, f"Unexpected form part {name[:50]}")
         for name in sorted(set(request.query) - route.query):
             self._core.complain(f"unknown query {name} of {route.method} {route.path}")
             raise ApiError(400, 50035, f"Unknown query {name}")

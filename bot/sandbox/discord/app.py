@@ -100,7 +100,7 @@ class SandboxDiscord:
         try:
             return await asyncio.wait_for(self._core.hub.wait_until(condition), timeout)
         except TimeoutError:
-            raise TimeoutError(f"not within {timeout} s:\n{self.transcript}") from None
+            raise TimeoutError(f"not within {timeout} s:\n{self.transcript.tail(60)}") from None
 
     async def raw_interaction(
         self, payload: Json, *, channel: Channel, member: MemberDriver | Member | User, source: Message | None = None
@@ -120,6 +120,7 @@ class SandboxDiscord:
             app.router.add_route("*", prefix + "/{tail:.*}", api.serve)
         for path in (PATH, PATH + "/", RESUME_PATH, RESUME_PATH + "/"):
             app.router.add_get(path, self.gateway.serve)
+        app.router.add_get("/embed/avatars/{number:[0-5]}.png", self._core.cdn.avatar)
         for folder in ("/attachments", "/ephemeral-attachments"):
             for prefix in ("", "/media"):
                 app.router.add_get(prefix + folder + "/{tail:.*}", self._core.cdn.serve)

@@ -19,6 +19,7 @@ DEFAULT_LIMITS = {
     "message-create": Limit(5, 5),
     "message-edit": Limit(5, 5),
     "message-delete": Limit(5, 1),
+    "old-message-edit": Limit(30, 3600),
     "typing": Limit(5, 5),
     "reaction": Limit(1, 0.25),
     "webhook": Limit(5, 2),

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import io
 import secrets
 from urllib.parse import quote, urlsplit
 
 from aiohttp import web
+from PIL import Image
 
 from .clock import Clock
 from .media import inspect
@@ -18,6 +20,7 @@ from .transcript import Entry, Transcript
 
 ATTACHMENTS = "attachments"
 EPHEMERAL = "ephemeral-attachments"
+_AVATARS = ("#5865f2", "#747f8d", "#3ba55c", "#faa61a", "#ed4245", "#eb459e")
 
 
 class Cdn:
@@ -70,6 +73,12 @@ class Cdn:
         response = self._answer(request)
         self._transcript.append(Entry("cdn", self._clock.now(), request.method, request.path, status=response.status))
         return response
+
+    async def avatar(self, request: web.Request) -> web.Response:
+        """The picture of somebody who has set none."""
+        target = io.BytesIO()
+        Image.new("RGB", (64, 64), _AVATARS[int(request.match_info["number"])]).save(target, "PNG")
+        return web.Response(body=target.getvalue(), content_type="image/png")
 
     def _answer(self, request: web.Request) -> web.Response:
         path = request.path.removeprefix("/media")

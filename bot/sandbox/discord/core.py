@@ -9,13 +9,13 @@ from .faults import FaultBook
 from .gateway import Gateway
 from .hub import Hub
 from .interactions import Interactions
+from .message_wire import MessageWire
 from .messages import Messages
 from .nonces import Nonces
 from .options import SandboxOptions
 from .payload import Payloads
 from .snowflake import Snowflakes
 from .transcript import Transcript
-from .wire import MessageWire
 from .world import World
 
 

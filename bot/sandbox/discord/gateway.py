@@ -17,9 +17,9 @@ from .gateway_session import Connection, Session
 from .hub import Event, Hub
 from .interaction import Interaction
 from .message import Json
+from .message_wire import MessageWire
 from .options import SandboxOptions
 from .transcript import Entry, Transcript
-from .wire import MessageWire
 from .world import World
 
 PATH, RESUME_PATH = "/gateway", "/gateway/resume"

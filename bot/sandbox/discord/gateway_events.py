@@ -6,7 +6,7 @@ from . import wire
 from .gateway_session import Session
 from .hub import Event
 from .message import Json, Message
-from .wire import MessageWire
+from .message_wire import MessageWire
 from .world import Channel, User
 
 GUILDS, GUILD_MEMBERS, GUILD_MESSAGES, GUILD_REACTIONS = 1 << 0, 1 << 1, 1 << 9, 1 << 10

@@ -206,8 +206,8 @@ class Interactions:
         guild = interaction.guild
         if guild is None or not interaction.user_installed_only:
             return False
-        member = guild.members[interaction.user.id]
-        return Permission.USE_EXTERNAL_APPS not in in_channel(member, interaction.channel)
+        member = guild.members.get(interaction.user.id)
+        return member is None or Permission.USE_EXTERNAL_APPS not in in_channel(member, interaction.channel)
 
     def _choices(self, interaction: Interaction, data: Json, problems: Problems) -> list[Json]:
         choices = data.get("choices")

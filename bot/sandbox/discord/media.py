@@ -35,7 +35,7 @@ def _inspect(data: bytes, filename: str) -> Facts:
     try:
         with Image.open(io.BytesIO(data), formats=list(_IMAGES)) as image:
             return Facts(sha256, _IMAGES[str(image.format)], image.width, image.height)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning):
         return Facts(sha256, _by_name(filename))
 
 

@@ -88,6 +88,8 @@ class MemberDriver:
         before = modal.interaction
         if before.user is not self.user:
             raise Refused("somebody else has this dialog open")
+        if not self.sees_channel(before.channel):
+            raise Refused("she does not see that channel any more")
         resolved = self._resolved(before.channel)
         limit = self._core.interactions.file_limit(before)
         form = ModalForm(modal, values, self._core.cdn, str(self._core.world.bot.id), limit)

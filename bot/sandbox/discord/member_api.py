@@ -227,6 +227,8 @@ def _guarded(handler: _Handler) -> _Handler:
     async def answer(request: web.Request) -> web.StreamResponse:
         if request.remote not in _LOCAL:
             return _json({"error": "Only this machine may act as a member."}, 403)
+        if _is_foreign(request):
+            return _json({"error": "Another site's page may not act as a member."}, 403)
         try:
             return await handler(request)
         except Refused as error:
@@ -235,6 +237,11 @@ def _guarded(handler: _Handler) -> _Handler:
             return _json({"error": error.message}, error.status)
 
     return answer
+
+
+def _is_foreign(request: web.Request) -> bool:
+    origin = request.headers.get("Origin")
+    return origin is not None and origin.partition("://")[2] != request.host
 
 
 def _json(value: object, status: int = 200) -> web.Response:

@@ -51,6 +51,8 @@ class Messages:
         """Fills and posts a blank message, or refuses the body."""
         check_sizes(files, file_limit)
         MessageRules(problems, shape, body, files).check()
+        if blank.channel.id not in self._world.channels:
+            raise refuse(10003)
         blank.flags |= Flag(body.get("flags") or 0)
         blank.attachments = await self._stored(blank, body, files)
         self._write(blank, body)

@@ -28,10 +28,14 @@ class Body:
         found = {}
         for name, upload in self.parts.items():
             match = _FILE.fullmatch(name)
-            if match is None:
-                raise ApiError(400, 50035, f"Unexpected form part {name[:50]}")
-            found[int(match[1])] = upload
+            if match is not None:
+                found[int(match[1])] = upload
         return found
+
+    @property
+    def strays(self) -> list[str]:
+        """Form files of a name that means nothing."""
+        return [name for name in self.parts if _FILE.fullmatch(name) is None]
 
 
 async def read_body(request: web.Request, limit: int, payload: str = "payload_json") -> Body:

@@ -9,8 +9,8 @@ from .clock import Clock
 from .interaction import Interaction
 from .interactions import Interactions
 from .message import Attachment, Json, Message
+from .message_wire import MessageWire
 from .permissions import PERMS_DIRECT, in_channel
-from .wire import MessageWire
 from .world import Channel, Member, Role, User, World
 
 

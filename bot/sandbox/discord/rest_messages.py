@@ -11,6 +11,7 @@ from .permissions import Permission
 from .routes import Call, Reply, Route
 from .world import Channel
 
+_HOUR = 3600.0
 _REFERENCE = frozenset({"type", "message_id", "channel_id", "guild_id", "fail_if_not_exists"})
 
 
@@ -131,10 +132,21 @@ async def edit(call: Call) -> Reply:
         raise refuse(50013)
     if channel.locked:
         raise refuse(50083)
+    _check_age(call, message)
     await call.core.messages.edit(
         message, call.json, call.files, shape=EDIT, problems=call.problems(), file_limit=_limit(call, channel)
     )
     return Reply(200, call.core.wire.message(message))
+
+
+def _check_age(call: Call, message: Message) -> None:
+    """Edits of messages older than an hour have a limit of their own, which is no 429."""
+    core = call.core
+    if not core.options.rate_limits or core.clock.now() - message.at <= _HOUR:
+        return
+    limit = core.options.limits["old-message-edit"]
+    if core.buckets.take("old-message-edit", str(message.channel.id), limit).retry_after is not None:
+        raise refuse(30046)
 
 
 async def delete(call: Call) -> Reply:

@@ -20,7 +20,7 @@ class Entry:
     `status` is None while a request is open and 0 when the socket was closed instead of answered.
     """
 
-    kind: Literal["rest", "to_bot", "from_bot", "interaction", "cdn"]
+    kind: Literal["rest", "to_bot", "from_bot", "cdn"]
     at: float
     method: str = ""
     path: str = ""
@@ -32,13 +32,25 @@ class Entry:
     reply: Any = None
     event: str = ""
 
+    def __str__(self) -> str:
+        status = "" if self.status is None else self.status
+        return f"{self.kind} {self.event or self.method} {self.path} {status}".rstrip()
+
+
+_KEPT = 20_000
+
 
 class Transcript(list[Entry]):
+    """The last entries, some ten thousand of them."""
+
+    def append(self, entry: Entry) -> None:
+        super().append(entry)
+        if len(self) > _KEPT:
+            del self[: _KEPT // 2]
+
+    def tail(self, count: int) -> str:
+        return "\n".join(map(str, self[-count:]))
+
     def rest(self, method: str = "", path: str = "") -> list[Entry]:
         """Requests whose method and path (without /api/v10) contain what is given."""
         return [entry for entry in self if entry.kind == "rest" and method in ("", entry.method) and path in entry.path]
-
-    def __str__(self) -> str:
-        return "\n".join(
-            f"{entry.kind} {entry.event or entry.method} {entry.path} {entry.status or ''}".rstrip() for entry in self
-        )

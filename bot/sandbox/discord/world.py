@@ -104,8 +104,7 @@ class Channel:
         self, target: Member | Role | User, *, allow: Permission = NONE, deny: Permission = NONE
     ) -> None:
         """Replaces the overwrite for that role or member."""
-        target_id = target.user.id if isinstance(target, Member) else target.id
-        self.overwrites[target_id] = Overwrite(allow, deny)
+        self.overwrites[_target_id(target)] = Overwrite(allow, deny)
         self.world.hub.publish(Event("CHANNEL_UPDATE", self.guild, self))
 
     def delete(self) -> None:
@@ -163,9 +162,7 @@ class Guild:
             nsfw=nsfw,
             topic=topic,
         )
-        for target, overwrite in (overwrites or {}).items():
-            target_id = target.user.id if isinstance(target, Member) else target.id
-            channel.overwrites[target_id] = overwrite
+        channel.overwrites = {_target_id(each): overwrite for each, overwrite in (overwrites or {}).items()}
         self.world.channels[channel.id] = channel
         name = "THREAD_CREATE" if channel.is_thread else "CHANNEL_CREATE"
         self.world.hub.publish(Event(name, self, channel, data={"newly_created": True}))
@@ -264,3 +261,7 @@ class World:
 
     def guilds_of_bot(self) -> Iterator[Guild]:
         return (guild for guild in self.guilds.values() if guild.bot is not None)
+
+
+def _target_id(target: Member | Role | User) -> int:
+    return target.user.id if isinstance(target, Member) else target.id
