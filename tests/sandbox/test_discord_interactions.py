@@ -214,6 +214,13 @@ async def test_a_dialog_takes_files(scene: Stage) -> None:
     await scene.callback(submitted, 4, {"content": "thanks"})
 
 
+async def test_where_the_channel_is_gone_there_is_nothing_to_answer_in(scene: Stage) -> None:
+    _, opened = await scene.slash()
+    scene.channel.delete()
+    answer = await scene.callback(opened, 4, {"content": "x"})
+    assert (answer.status, answer.code) == (404, 10003)
+
+
 async def test_a_forged_interaction_reaches_the_bot_unchecked(scene: Stage) -> None:
     gateway = await scene.gateway(intents=0)
     await gateway.event("READY")

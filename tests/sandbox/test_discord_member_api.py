@@ -135,6 +135,12 @@ async def test_what_is_refused_is_said_in_a_sentence(scene: Stage, method: str, 
     assert isinstance(answer["error"], str)
 
 
+async def test_another_site_s_page_may_not_act(scene: Stage) -> None:
+    status, _ = await call(scene, "GET", "/world", headers={"Origin": "https://elsewhere.example"})
+    assert status == 403
+    assert (await call(scene, "GET", "/world", headers={"Origin": scene.discord.origin}))[0] == 200
+
+
 async def test_events_tell_a_member_what_she_may_see(scene: Stage) -> None:
     url = f"{scene.discord.origin}/sandbox/events?as={scene.alice.user.id}"
     async with scene.session.ws_connect(url) as events:
@@ -169,6 +175,11 @@ async def test_the_page_and_its_files_are_served(scene: Stage) -> None:
         assert "javascript" in reply.content_type
     async with scene.session.get(scene.discord.origin + "/nothing") as reply:
         assert reply.status == 404
+
+
+async def test_who_has_no_picture_has_a_plain_one(scene: Stage) -> None:
+    async with scene.session.get(scene.discord.origin + "/embed/avatars/3.png") as reply:
+        assert (reply.status, reply.content_type) == (200, "image/png")
 
 
 async def test_a_file_can_be_read_in_parts_until_its_link_expires(scene: Stage) -> None:

@@ -3,10 +3,11 @@
 from collections.abc import AsyncIterator
 from typing import Any
 
+import aiohttp
 import pytest
 from discord_kit import Stage, png, stage
 
-from bot.sandbox.discord import Permission, Upload
+from bot.sandbox.discord import Limit, Permission, Upload
 
 MIB = 1024 * 1024
 
@@ -356,6 +357,46 @@ async def test_closed_direct_messages_and_a_forum_take_no_message(scene: Stage) 
     assert (answer.status, answer.code) == (403, 50007)
     forum = scene.guild.add_channel("ideas", "forum")
     assert (await scene.rest("POST", f"/channels/{forum.id}/messages", {"content": "x"})).code == 50008
+
+
+async def test_a_stranger_cannot_be_written_to(scene: Stage) -> None:
+    opened = await scene.rest("POST", "/users/@me/channels", {"recipient_id": str(scene.alice.user.id)})
+    scene.guild.remove_member(scene.alice.user)
+    assert (await scene.rest("POST", f"/channels/{opened.body['id']}/messages", {"content": "x"})).code == 50007
+    scene.alice.user.installed = True
+    assert (await scene.rest("POST", f"/channels/{opened.body['id']}/messages", {"content": "x"})).status == 200
+
+
+async def test_an_old_message_is_not_edited_for_ever(scene: Stage) -> None:
+    scene.discord.options.rate_limits = True
+    scene.discord.options.limits["old-message-edit"] = Limit(1, 3600)
+    path = f"/channels/{scene.channel.id}/messages/{(await scene.send({'content': 'x'})).body['id']}"
+    assert [(await scene.rest("PATCH", path, {"content": each})).status for each in "ab"] == [200, 200]
+    scene.clock.advance(3601)
+    assert (await scene.rest("PATCH", path, {"content": "c"})).status == 200
+    answer = await scene.rest("PATCH", path, {"content": "d"})
+    assert (answer.status, answer.code) == (400, 30046)
+
+
+async def test_a_stray_form_part_is_refused_and_complained_of(scene: Stage) -> None:
+    form = aiohttp.FormData({"payload_json": "{}"})
+    form.add_field("file", b"x", filename="a.txt")
+    headers = {"Authorization": f"Bot {scene.discord.bot_token}"}
+    url = f"{scene.discord.api_url}/channels/{scene.channel.id}/messages"
+    async with scene.session.post(url, data=form, headers=headers) as reply:
+        assert reply.status == 400
+    assert scene.discord.complaints == ["unexpected form part file for POST /channels/{channel}/messages"]
+
+
+async def test_threads_are_started_on_messages_and_alone(scene: Stage) -> None:
+    scene.channel.set_permissions(scene.bot_member, allow=Permission.CREATE_PUBLIC_THREADS)
+    sent = await scene.send({"content": "x"})
+    path = f"/channels/{scene.channel.id}/messages/{sent.body['id']}/threads"
+    started = await scene.rest("POST", path, {"name": "talk"})
+    assert (started.status, started.body["id"], started.body["type"]) == (201, sent.body["id"], 11)
+    assert (await scene.rest("POST", path, {"name": "talk"})).code == 160004
+    alone = await scene.rest("POST", f"/channels/{scene.channel.id}/threads", {"name": "apart", "type": 12})
+    assert alone.body["type"] == 12
 
 
 async def test_a_wrong_token_is_unauthorized(scene: Stage) -> None:
