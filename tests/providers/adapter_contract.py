@@ -11,7 +11,17 @@ from typing import ClassVar
 import aiohttp
 import pytest
 from aiohttp.abc import AbstractResolver
-from wire_servers import CUT_BODIES, NO_STATUS, WITHOUT_END, Connection, answering, full_backlog, sending, serving
+from wire_servers import (
+    CUT_BODIES,
+    NO_STATUS,
+    WITHOUT_END,
+    Connection,
+    answering,
+    full_backlog,
+    sending,
+    serving,
+    speaks_no_tls,
+)
 
 from bot.domain.errors import (
     Ambiguous,
@@ -96,7 +106,7 @@ class NotSentContract(_Contract):
         assert_not_sent(await self.fails("http://nowhere.invalid", tmp_path / "part", wire))
 
     async def test_a_failed_handshake_is_not_sent(self, tmp_path: Path) -> None:
-        async with serving(sending(b"HTTP/1.1 200 OK\r\n\r\n")) as server:
+        async with serving(speaks_no_tls) as server:
             assert_not_sent(await self.fails(server.tls_origin, tmp_path / "part"))
             assert server.received == []
 
