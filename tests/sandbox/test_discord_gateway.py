@@ -175,6 +175,12 @@ async def test_identifying_too_soon_is_an_invalid_session_where_that_is_wanted(s
     await (await scene.gateway(intents=0)).event("READY")
 
 
+async def test_a_silent_client_is_taken_for_dead(scene: Stage) -> None:
+    scene.discord.options.heartbeat_interval = 0.05
+    gateway = await scene.gateway(intents=0)
+    assert await gateway.close_code() == 4009
+
+
 async def test_a_dropped_connection_just_ends(scene: Stage) -> None:
     gateway = await scene.gateway(intents=0)
     await gateway.event("READY")

@@ -1,6 +1,7 @@
 """What a message may hold, who may write it, and whom it pings."""
 
 from collections.abc import AsyncIterator
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import aiohttp
@@ -45,6 +46,11 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
         "embeds.0.fields.0.name: BASE_TYPE_BAD_LENGTH",
     ),
     ("an empty embed", {"embeds": [{}]}, "embeds.0.description: BASE_TYPE_REQUIRED"),
+    (
+        "no emoji",
+        {"components": [row(button(emoji={"name": "smile"}))]},
+        "components.0.components.0.emoji.name: BUTTON_COMPONENT_INVALID_EMOJI",
+    ),
     (
         "film in an embed",
         {"embeds": [{"image": {"url": "attachment://sent.mp4"}}]},
@@ -408,3 +414,10 @@ async def test_answers_are_exactly_json(scene: Stage) -> None:
     answer = await scene.rest("GET", "/users/@me")
     assert answer.headers["Content-Type"] == "application/json"
     assert answer.headers["Via"]
+
+
+async def test_the_date_is_the_sandbox_s_own(scene: Stage) -> None:
+    scene.clock.advance(86_400 * 400)
+    answer = await scene.rest("GET", "/users/@me")
+    told = parsedate_to_datetime(answer.headers["Date"]).timestamp()
+    assert told == pytest.approx(scene.clock.now(), abs=1)

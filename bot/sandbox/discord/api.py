@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import json
 import traceback
+from email.utils import formatdate
 
 from aiohttp import web
 
@@ -52,6 +53,7 @@ class Api:
             self._core.complain(f"{request.method} {path} broke the sandbox:\n{traceback.format_exc()}")
             reply = Reply(500, {"message": "500: Internal Server Error", "code": 0})
         entry.status, entry.reply = reply.status, reply.json
+        headers["Date"] = formatdate(self._core.clock.now(), usegmt=True)
         return _response(reply, headers)
 
     async def _answer(self, request: web.Request, path: str, entry: Entry, headers: dict[str, str]) -> Reply:

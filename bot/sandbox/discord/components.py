@@ -168,8 +168,15 @@ class ComponentRules:
                 self._problems.add(path, "BUTTON_COMPONENT_INVALID", f"A button of style {style} has no {other}")
         if style == 6 and (value.get("label") or value.get("emoji")):
             self._problems.add(path, "BUTTON_COMPONENT_INVALID", "A premium button has neither label nor emoji")
+        self._emoji(value.get("emoji"), (*path, "emoji"))
         if style != 6 and not value.get("label") and not value.get("emoji"):
             self._problems.add(path, "BUTTON_COMPONENT_INVALID", "A button needs a label or an emoji")
+
+    def _emoji(self, value: object, path: Path) -> None:
+        if value is None or not self._problems.fields(value, frozenset({"id", "name", "animated"}), path):
+            return
+        if not value.get("id") and str(value.get("name", "")).isascii():
+            self._problems.add((*path, "name"), "BUTTON_COMPONENT_INVALID_EMOJI", "Invalid emoji")
 
     def _options(self, value: Json, path: Path) -> None:
         least, most = {RADIO: (2, 10), CHECKBOXES: (1, 10)}.get(value["type"], (1, 25))
@@ -186,6 +193,7 @@ class ComponentRules:
                 self._problems.text(each.get(name), (*where, name), 1, 100)
             if each.get("description") is not None:
                 self._problems.text(each["description"], (*where, "description"), 0, 100)
+            self._emoji(each.get("emoji"), (*where, "emoji"))
             if each.get("value") in seen:
                 self._problems.add(
                     (*where, "value"),

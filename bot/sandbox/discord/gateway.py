@@ -28,6 +28,9 @@ _KNOWN_INTENTS = sum(1 << each for each in (*range(17), 20, 21, 24, 25))
 _MAX_FRAME = 4096
 _FRAMES, _FRAMES_IN = 120, 60.0
 _DAY = 86_400.0
+# A client that was silent for so many intervals is taken for dead.
+_BEATS = 2
+_ENDED = frozenset({WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED, WSMsgType.ERROR})
 
 
 class Gateway:
@@ -126,7 +129,14 @@ class Gateway:
             return
         connection.send(10, {"heartbeat_interval": int(self._options.heartbeat_interval * 1000), "_trace": []})
         times: deque[float] = deque(maxlen=_FRAMES + 1)
-        async for message in socket:
+        while True:
+            try:
+                message = await socket.receive(self._options.heartbeat_interval * _BEATS)
+            except TimeoutError:
+                connection.close(4009)
+                return
+            if message.type in _ENDED:
+                return
             times.append(self._clock.now())
             if len(times) > _FRAMES and times[0] > times[-1] - _FRAMES_IN:
                 connection.close(4008)
