@@ -40,6 +40,7 @@ def check(interaction: Interaction) -> None:
             raise app_commands.CommandSignatureMismatch(command)
         _check_kind(name, declared[name].type, value)
         _check_choice(name, declared[name].choices, value)
+        _check_range(declared[name], value)
 
 
 def _check_kind(name: str, kind: Kind, value: object) -> None:
@@ -60,3 +61,12 @@ def _storable(value: object) -> bool:
 def _check_choice(name: str, choices: Sequence[app_commands.Choice[str | int | float]], value: object) -> None:
     if choices and value not in [choice.value for choice in choices]:
         raise BadOption(texts.not_a_choice(name, [choice.name for choice in choices]))
+
+
+def _check_range(parameter: app_commands.Parameter, value: object) -> None:
+    amount = len(value) if isinstance(value, str) else value
+    low, high = parameter.min_value, parameter.max_value
+    if not isinstance(amount, int | float) or ((low is None or amount >= low) and (high is None or amount <= high)):
+        return
+    unit = "characters" if isinstance(value, str) else ""
+    raise BadOption(texts.out_of_range(parameter.display_name, low, high, amount, unit))

@@ -55,6 +55,14 @@ def wrong_kind(option: str, kind: str) -> str:
     return f"`{option}` takes {kind}."
 
 
+def out_of_range(option: str, low: float | None, high: float | None, given: float, unit: str = "") -> str:
+    if low is not None and high is not None:
+        bounds = f"{number(low)} to {number(high)}"
+    else:
+        bounds = f"at least {number(low)}" if low is not None else f"at most {number(high or 0)}"
+    return f"`{option}` takes {bounds}{f' {unit}' if unit else ''}; you gave {number(given)}."
+
+
 def accepted(job: Job, message_id: int) -> str:
     return f"Your {noun(job)} is queued as job `{job.id}`: {link(job, message_id)}"
 

@@ -1,0 +1,122 @@
+"""`/video`, `/animate` and `/image` as members use them."""
+
+import discord
+import pytest
+from cogs_kit import PNG, World, labels, words
+
+from bot.domain.generation import Capability
+from bot.domain.job import JobState
+
+
+async def test_a_request_becomes_a_job_and_then_one_public_message(world: World) -> None:
+    result = await world.alice.slash(world.channel, "video", prompt="a cat", duration=4.0, spoiler=True)
+    job = await world.matinee.only_job()
+    assert result.response is not None
+    assert not result.response.ephemeral
+    content = result.response.content
+    for part in (
+        job.id,
+        "queued",
+        "wan22-fast-t2v",
+        "```\na cat\n```",
+        "4 s",
+        "Place 1 in this guild's queue",
+        "spoiler",
+    ):
+        assert part in content
+    assert labels(result.response) == ["Cancel"]
+    assert job.state is JobState.QUEUED
+    assert job.ack_message_id == result.response.id
+    assert job.to.member_id == world.alice.id
+    assert job.to.file_limit == 26214400
+    assert job.request.duration == 4
+    assert world.matinee.woken == 1
+
+
+async def test_a_picture_is_animated_with_a_prompt_of_ours_when_none_is_given(world: World) -> None:
+    await world.alice.slash(world.channel, "animate", image=("cat.png", PNG))
+    job = await world.matinee.only_job()
+    assert job.request.capability is Capability.IMAGE_TO_VIDEO
+    assert job.request.images == ("image.jpg",)
+    assert "natural, gentle motion" in job.request.prompt
+
+
+async def test_an_image_is_asked_for(world: World) -> None:
+    result = await world.alice.slash(world.channel, "image", prompt="a cat", aspect="square", seed=7)
+    job = await world.matinee.only_job()
+    assert (job.request.model, job.request.seed) == ("qwen-image", 7)
+    assert result.response is not None
+    assert "seed 7" in result.response.content
+
+
+@pytest.mark.parametrize(
+    ("command", "options", "expected"),
+    [
+        ("video", {"model": "wan2.1-14b", "steps": 99}, "`steps` takes 10 to 30 with wan2.1-14b; you gave 99."),
+        ("video", {"model": "skyreels", "fps": 24}, "skyreels does not take `fps`."),
+        ("video", {"model": "qwen-image"}, "`model`: qwen-image is for `/image`"),
+        ("video", {"model": "@everyone"}, "there is no such model"),
+        ("video", {"prompt": "\u0000\u0007"}, "`prompt` takes 1 to 2000 characters; you gave 0."),
+        ("image", {"negative_prompt": " "}, "`negative_prompt` takes 1 to 2000 characters"),
+        ("video", {"duration": 6.5, "quality": "high"}, "`duration` takes"),
+    ],
+)
+async def test_what_a_model_cannot_do_is_refused_privately_and_nothing_is_stored(
+    world: World, command: str, options: dict[str, object], expected: str
+) -> None:
+    result = await world.alice.slash(world.channel, command, **{"prompt": "a cat", **options})
+    assert expected in words(result)
+    assert "@everyone" not in words(result)
+    assert labels(result.response) == []
+    assert await world.matinee.all_jobs() == []
+
+
+async def test_a_refusal_names_a_model_that_can(world: World) -> None:
+    result = await world.alice.slash(world.channel, "video", prompt="a cat", model="skyreels", fps=24)
+    assert "can do it" in words(result)
+
+
+async def test_an_empty_picture_is_refused(world: World) -> None:
+    result = await world.alice.slash(world.channel, "animate", image=("cat.png", b""))
+    assert "The picture in `image` is empty." in words(result)
+    assert await world.matinee.all_jobs() == []
+
+
+async def test_a_last_image_is_refused_by_a_model_without_one(world: World) -> None:
+    pictures = {"image": ("a.png", PNG), "last_image": ("b.png", PNG)}
+    result = await world.alice.slash(world.channel, "animate", model="wan2.1-14b", **pictures)
+    assert "wan2.1-14b does not take `last_image`." in words(result)
+    assert "skyreels-v2" in words(result)
+
+
+async def test_a_full_queue_says_when_there_is_room_again(world: World) -> None:
+    for _ in range(3):
+        await world.ask()
+    result = await world.alice.slash(world.channel, "video", prompt="one more")
+    assert "3 jobs of one member" in words(result)
+    assert "<t:18" in words(result)
+    assert len(await world.matinee.all_jobs()) == 3
+
+
+async def test_the_permission_that_is_missing_is_named_before_anything_is_stored(world: World) -> None:
+    denied = discord.PermissionOverwrite(attach_files=False)
+    closed = world.guild.create_text_channel("closed", overwrites={world.env.bot.user: denied})
+    result = await world.alice.slash(closed, "video", prompt="a cat")
+    assert "**Attach Files**" in words(result)
+    assert await world.matinee.all_jobs() == []
+
+
+async def test_closing_refuses(world: World) -> None:
+    world.matinee.jobs.close()
+    result = await world.alice.slash(world.channel, "video", prompt="a cat")
+    assert "about to restart" in words(result)
+
+
+async def test_models_complete_from_those_of_the_command_that_the_guild_allows(world: World) -> None:
+    await world.matinee.policies.deny_model(world.guild.id, 1, "wan2.1-14b")
+    offered = await world.alice.autocomplete(world.channel, "video", "model", "wan")
+    names = [choice["value"] for choice in offered]
+    assert names == ["wan22-fast-t2v", "wan22-fast-t2v-premium", "wan22-fast-t2v-pro"]
+    images = await world.alice.autocomplete(world.channel, "image", "model", "")
+    assert [choice["value"] for choice in images] == ["qwen-image"]
+    assert await world.alice.autocomplete(world.channel, "animate", "model", "no such thing") == []
