@@ -9,11 +9,13 @@ from pathlib import Path
 from bot.domain.job import Artifact, Job, MediaKind
 from bot.media import _disk
 from bot.media._child import ChildFailed, Children, Limits
+from bot.media._formats import HEAD_BYTES, sniff
 from bot.ports import UnusableMedia
 
 SECONDS = 300
 MEMORY = 2 << 30
 WRITTEN = 512 << 20
+STILLS = ("JPEG", "PNG", "WEBP")
 _JOB_ID = re.compile(r"[0-9A-Za-z_-]{1,64}")
 _NAME = re.compile(r"[vi]-[0-9A-Za-z_-]{1,64}(\.\d+)?\.(mp4|jpg|png|webp)")
 
@@ -38,15 +40,18 @@ class CheckedArtifacts:
         self._folder = folder.absolute()
         cpu = int(seconds * (os.cpu_count() or 1)) + 1
         limits = Limits(memory=MEMORY, cpu=cpu, wall=seconds, written=WRITTEN, nice=10)
-        self._children = Children("bot.media._artifact_work", limits, at_once=at_once)
+        self._films = Children("bot.media._film_work", limits, at_once=at_once)
+        self._stills = Children("bot.media._still_work", limits, at_once=at_once)
 
     async def start(self) -> None:
         """Make the folder, try a child. Raises OSError, or ChildFailed when PyAV or Pillow cannot be loaded."""
         await asyncio.to_thread(_disk.make, self._folder)
-        await self._children.start()
+        await self._films.start()
+        await self._stills.start()
 
     async def close(self) -> None:
-        await self._children.close()
+        await self._films.close()
+        await self._stills.close()
 
     def part(self, job: Job) -> Path:
         part = self._folder / f"{_checked(job)}.part"
@@ -66,7 +71,7 @@ class CheckedArtifacts:
         try:
             found = first = await self._check(part)
             if first.task is not None:
-                await self._ask(task=first.task, source=str(part), target=str(fixed))
+                await self._ask(part, task=first.task, target=str(fixed))
                 found = await self._finished(fixed)
             artifact = await self._put(fixed if first.task else part, _name(job, found.kind), found)
         except UnusableMedia:
@@ -84,7 +89,7 @@ class CheckedArtifacts:
         whole = self.path(artifact)
         part = self._folder / f"{whole.stem}.{limit}.part"
         try:
-            await self._ask(task="fit", source=str(whole), target=str(part), limit=limit)
+            await self._ask(whole, task="fit", target=str(part), limit=limit)
             found = await self._finished(part)
             name = f"{whole.name.split('.')[0]}.{limit}.{found.kind}"
             smaller = await self._put(part, name, found)
@@ -95,7 +100,7 @@ class CheckedArtifacts:
         return replace(smaller, compressed=True)
 
     async def _check(self, path: Path) -> _Found:
-        return _parse(await self._ask(task="check", source=str(path)))
+        return _parse(await self._ask(path, task="check"))
 
     async def _finished(self, path: Path) -> _Found:
         found = await self._check(path)
@@ -103,9 +108,12 @@ class CheckedArtifacts:
             raise UnusableMedia(f"still wants {found.task} after it was written again")
         return found
 
-    async def _ask(self, **order: object) -> dict[str, object]:
+    async def _ask(self, source: Path, **order: object) -> dict[str, object]:
+        kind = await asyncio.to_thread(_sniffed, source)
+        if kind not in ("film", *STILLS):
+            raise UnusableMedia("is no film and no picture")
         try:
-            answer = await self._children.ask(order)
+            answer = await (self._films if kind == "film" else self._stills).ask({"source": str(source), **order})
         except ChildFailed as error:
             raise UnusableMedia(f"its decoder gave up: {error}") from error
         match answer:
@@ -152,6 +160,11 @@ def _checked(job: Job) -> str:
 
 def _name(job: Job, kind: MediaKind) -> str:
     return f"{'v' if kind is MediaKind.FILM else 'i'}-{job.id}.{kind}"
+
+
+def _sniffed(path: Path) -> str | None:
+    with path.open("rb") as file:
+        return sniff(file.read(HEAD_BYTES))
 
 
 def _size(path: Path) -> int:

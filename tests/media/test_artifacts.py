@@ -6,7 +6,6 @@ import io
 import os
 import random
 from collections.abc import AsyncIterator, Iterator
-from itertools import pairwise
 from pathlib import Path
 
 import av
@@ -220,7 +219,7 @@ async def test_a_picture_is_kept_under_its_own_kind(artifacts: CheckedArtifacts,
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
 async def test_a_picture_that_is_cut_is_refused(artifacts: CheckedArtifacts, kind: str) -> None:
     body = kit.encoded(kit.noise((320, 192)), kind)
-    for part in range(1, 8):
+    for part in (1, 4, 7):
         await refusal(artifacts, body[: len(body) * part // 8])
 
 
@@ -274,7 +273,7 @@ async def test_a_mutated_film_is_kept_or_refused(artifacts: CheckedArtifacts) ->
         except UnusableMedia:
             return True
 
-    assert all(await asyncio.gather(*(attempt(number) for number in range(24))))
+    assert all(await asyncio.gather(*(attempt(number) for number in range(10))))
 
 
 @pytest.fixture(scope="module")
@@ -325,16 +324,16 @@ async def test_what_fits_already_is_left_alone(artifacts: CheckedArtifacts) -> N
 async def test_a_picture_is_made_to_fit_as_a_jpeg(artifacts: CheckedArtifacts, kind: str) -> None:
     picture = kit.noise((128, 128)).resize((1024, 1024), Image.Resampling.BICUBIC)
     whole = await keep(artifacts, kit.encoded(picture, kind, quality=98))
-    results = [await artifacts.fit(whole, limit) for limit in (whole.size * 3 // 4, whole.size // 4, 6_000)]
-    for fitted, smaller in pairwise(results):
-        assert smaller.size < fitted.size < whole.size
+    limits = (whole.size * 3 // 4, 60_000, 6_000)
+    results = [await artifacts.fit(whole, limit) for limit in limits]
+    assert all(0 < fitted.size <= limit for fitted, limit in zip(results, limits, strict=True))
     assert all(fitted.kind is MediaKind.JPEG for fitted in results)
     assert results[0].width == 1024 > results[-1].width
 
 
-async def test_a_forgotten_film_takes_its_smaller_copies_along(artifacts: CheckedArtifacts, long_film: bytes) -> None:
-    whole, other = await keep(artifacts, long_film), await keep(artifacts, kit.film(), "j11")
-    small, smaller = await artifacts.fit(whole, 300_000), await artifacts.fit(whole, 100_000)
+async def test_a_forgotten_film_takes_its_smaller_copies_along(artifacts: CheckedArtifacts) -> None:
+    whole, other = await keep(artifacts, kit.film()), await keep(artifacts, kit.film(), "j11")
+    small, smaller = await artifacts.fit(whole, whole.size - 1), await artifacts.fit(whole, whole.size // 2)
     artifacts.forget(small)
     assert [artifacts.path(a).exists() for a in (whole, small, smaller, other)] == [True, False, True, True]
     artifacts.forget(whole)

@@ -309,6 +309,12 @@ def gif_with_a_frame_of(width: int, height: int) -> bytes:
     return bytes(body)
 
 
+def webp_of(width: int, height: int) -> bytes:
+    body = bytearray(kit.encoded(Image.new("RGB", (16, 16)), "WEBP", lossless=True))
+    body[21:25] = ((width - 1) | (height - 1) << 14).to_bytes(4, "little")
+    return bytes(body)
+
+
 def jpeg_of(width: int, height: int) -> bytes:
     body = bytearray(kit.encoded(Image.new("RGB", (64, 64)), "JPEG"))
     at = body.index(b"\xff\xc0") + 5
@@ -321,7 +327,7 @@ def jpeg_of(width: int, height: int) -> bytes:
     [
         kit.png(30_000, 30_000),
         kit.png(5001, 5000),
-        kit.encoded(Image.new("L", (16_383, 16_383)), "WEBP", lossless=True, method=0, quality=0),
+        webp_of(16_384, 16_384),
         gif_of(65_535, 65_535),
         gif_with_a_frame_of(65_000, 65_000),
         jpeg_of(65_500, 65_500),
@@ -370,7 +376,7 @@ async def test_of_two_thousand_frames_only_the_first_is_decoded(studio: Studio) 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_a_file_that_is_cut_is_refused(studio: Studio, kind: str) -> None:
     body = kit.encoded(kit.noise((160, 96)), kind)
-    for cut in (40, *(len(body) * part // 8 for part in range(1, 8))):
+    for cut in (40, *(len(body) * part // 8 for part in (1, 3, 5, 7))):
         assert (await studio.refusal(body[:cut], WIDE)).problem in (
             PictureProblem.DAMAGED,
             PictureProblem.NOT_A_PICTURE,
@@ -395,7 +401,7 @@ async def test_a_mutated_file_is_a_picture_or_a_refusal(studio: Studio, kind: st
             problems.add(refused.problem)
 
     before = psutil.Process().memory_info().rss
-    await asyncio.gather(*(attempt(number) for number in range(12)))
+    await asyncio.gather(*(attempt(number) for number in range(8)))
     assert not problems & {PictureProblem.EMPTY, PictureProblem.TOO_MANY_BYTES, PictureProblem.UNREACHABLE}
     assert psutil.Process().memory_info().rss - before < 16 << 20
 

@@ -1,0 +1,84 @@
+"""A provider's picture, in the child: fully decoded to be sure of it, and made smaller when Discord asks."""
+
+import io
+import math
+import warnings
+from pathlib import Path
+from typing import Any
+
+from PIL import Image, JpegImagePlugin, MpoImagePlugin, PngImagePlugin, WebPImagePlugin
+
+from bot.domain.job import MediaKind
+from bot.media import _pixels
+from bot.media._formats import HEAD_BYTES, sniff, webp_size
+from bot.media._worker import seal
+
+PLUGINS = (JpegImagePlugin, MpoImagePlugin, PngImagePlugin, WebPImagePlugin)
+KINDS = {"JPEG": MediaKind.JPEG, "PNG": MediaKind.PNG, "WEBP": MediaKind.WEBP}
+MOST_PIXELS = 50_000_000
+QUALITIES = (92, 85, 75, 60)
+SCALES = (1.0, 0.75, 0.5, 0.35, 0.25, 0.15)
+
+
+Image.preinit()
+warnings.simplefilter("error", Image.DecompressionBombWarning)
+
+
+class _Unusable(Exception):
+    pass
+
+
+def work(order: dict[str, Any]) -> dict[str, object]:
+    """`task` "check" with `source` answers with the facts; "fit" with `target` and `limit` (bytes) with nothing.
+
+    Or with `unusable` (a sentence), or with `errno` when the disk refused.
+    """
+    try:
+        data = Path(order["source"]).read_bytes()
+        if order["task"] == "fit":
+            with Path(order["target"]).open("wb") as out:
+                seal()
+                out.write(_fit(_load(data), order["limit"]))
+            return {}
+        seal()
+        return _facts(_load(data))
+    except _Unusable as error:
+        return {"unusable": str(error)}
+    except OSError as error:
+        return {"errno": error.errno}
+
+
+def _facts(image: Image.Image) -> dict[str, object]:
+    kind = "JPEG" if image.format == "MPO" else str(image.format)
+    return {"kind": KINDS[kind], "width": image.width, "height": image.height, "codec": kind.lower(), "task": None}
+
+
+def _load(data: bytes) -> Image.Image:
+    Image.MAX_IMAGE_PIXELS = MOST_PIXELS
+    kind = sniff(data[:HEAD_BYTES])
+    if kind == "WEBP" and math.prod(webp_size(data)) > MOST_PIXELS:
+        raise _Unusable("has too many pixels")
+    try:
+        image = Image.open(io.BytesIO(data), formats=["JPEG", "MPO"] if kind == "JPEG" else [str(kind)])
+        image.load()
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+        raise _Unusable("has too many pixels") from error
+    except (OSError, SyntaxError) as error:
+        raise _Unusable("does not decode") from error
+    return image
+
+
+def _fit(image: Image.Image, limit: int) -> memoryview:
+    """A JPEG of at most `limit` bytes: of lower quality first, then of fewer pixels. Raises _Unusable."""
+    turn = _pixels.TURNS.get(_pixels.orientation(image))
+    picture = _pixels.flat(_pixels.plain(image), image.info.get("icc_profile"))
+    if turn is not None:
+        picture = picture.transpose(turn)
+    for scale in SCALES:
+        size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
+        smaller = picture.resize(size, Image.Resampling.LANCZOS, reducing_gap=2.0)
+        for quality in QUALITIES:
+            body = _pixels.jpeg(smaller, quality)
+            if len(body) <= limit:
+                return body
+    raise _Unusable(f"cannot be made to fit {limit} bytes")
