@@ -122,7 +122,7 @@ async def not_stoppable(job: Job, _cause: Cause) -> Job:
 class Matinee:
     """Everything but the providers' work and the delivery."""
 
-    def __init__(self, folder: Path, database: Database) -> None:
+    def __init__(self, folder: Path, database: Database, **client: Any) -> None:
         self.clock = HandClock()
         self.database, self.file = database, folder / "matinee.db"
         self.pictures = Pictures(folder)
@@ -149,7 +149,7 @@ class Matinee:
             cancel_running=not_stoppable,
             wake=self._wake,
         )
-        self.client = MatineeClient(clock=self.clock, shard_count=1)
+        self.client = MatineeClient(clock=self.clock, **client)
 
     def _wake(self) -> None:
         self.woken += 1

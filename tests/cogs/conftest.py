@@ -12,7 +12,7 @@ from storage.database import Database
 @pytest.fixture
 async def matinee(tmp_path: Path) -> AsyncIterator[Matinee]:
     database = await Database.open(tmp_path / "matinee.db")
-    built = Matinee(tmp_path, database)
+    built = Matinee(tmp_path, database, shard_count=1)
     await built.install()
     yield built
     await database.close()

@@ -1,0 +1,172 @@
+"""The client and the acknowledgement against the local Discord, over real sockets."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from cogs_kit import Matinee
+from discord.gateway import DiscordWebSocket
+from discord.http import Route
+
+from bot.client import CannotConnect, MatineeClient
+from bot.domain.job import JobState
+from bot.sandbox.discord import Fault, Guild, MemberDriver, SandboxDiscord
+from storage.database import Database
+
+TOKEN = "MTIzNDU2Nzg5MDEyMzQ1Njc4.the.token"
+
+
+class LeapingClock:
+    """Time passes only by sleeping, and then at once."""
+
+    def __init__(self) -> None:
+        self.naps: list[float] = []
+
+    def now(self) -> float:
+        return 1_800_000_000.0
+
+    def monotonic(self) -> float:
+        return sum(self.naps)
+
+    async def sleep(self, seconds: float) -> None:
+        self.naps.append(seconds)
+        await asyncio.sleep(0)
+
+
+@pytest.fixture
+def addresses() -> Iterator[None]:
+    before = Route.BASE, DiscordWebSocket.DEFAULT_GATEWAY
+    yield
+    Route.BASE, DiscordWebSocket.DEFAULT_GATEWAY = before
+
+
+@pytest.fixture
+async def discord(addresses: None) -> AsyncIterator[SandboxDiscord]:
+    async with SandboxDiscord(TOKEN) as sandbox:
+        yield sandbox
+
+
+@contextlib.asynccontextmanager
+async def running(client: MatineeClient, discord: SandboxDiscord) -> AsyncIterator[None]:
+    task = asyncio.create_task(client.run_forever(TOKEN))
+    try:
+        await discord.until(lambda: discord.gateway.online or task.done())
+        yield
+    finally:
+        await client.close()
+        await task
+
+
+def members(discord: SandboxDiscord) -> tuple[Guild, MemberDriver]:
+    guild = discord.world.add_guild("Film Club")
+    guild.add_channel("general")
+    guild.add_member(discord.world.add_user("alice"))
+    return guild, discord.member("alice", guild)
+
+
+async def test_a_refused_token_stops_for_good_with_one_line(discord: SandboxDiscord) -> None:
+    client = MatineeClient(clock=LeapingClock(), api_url=discord.api_url)
+    with pytest.raises(CannotConnect) as refused:
+        await client.run_forever("MTIz.another.token")
+    await client.close()
+    assert refused.value.exit_code == 78
+    assert "token" in str(refused.value)
+    assert "another" not in str(refused.value)
+
+
+async def test_discord_may_be_away_at_first(discord: SandboxDiscord) -> None:
+    clock = LeapingClock()
+    client = MatineeClient(clock=clock, api_url=discord.api_url)
+    discord.faults.add(Fault("GET /users/@me", status=503, times=2))
+    discord.faults.add(Fault("GET /oauth2/applications/@me", status=503))
+    discord.faults.add(Fault("GET /gateway/bot", status=503))
+    async with running(client, discord):
+        assert clock.naps == [1, 2, 4, 1]
+
+
+async def test_a_session_that_is_invalid_is_begun_anew_at_the_same_gateway(discord: SandboxDiscord) -> None:
+    client = MatineeClient(clock=LeapingClock(), api_url=discord.api_url)
+    async with running(client, discord):
+        discord.faults.add(Fault(gateway="invalid"))
+        await discord.until(lambda: greetings(discord) == 2, timeout=20)
+
+
+def greetings(discord: SandboxDiscord) -> int:
+    return sum(entry.event == "READY" for entry in discord.transcript)
+
+
+async def test_leaving_a_guild_is_told(discord: SandboxDiscord) -> None:
+    left: list[int] = []
+
+    async def gone(guild_id: int) -> None:
+        left.append(guild_id)
+
+    guild, _ = members(discord)
+    client = MatineeClient(clock=LeapingClock(), api_url=discord.api_url, guild_removed=gone)
+    async with running(client, discord):
+        await discord.until(lambda: client.get_guild(guild.id) is not None)
+        guild.remove_member(discord.world.bot)
+        for _ in range(200):
+            if left:
+                break
+            await asyncio.sleep(0.01)
+    assert left == [guild.id]
+
+
+@pytest.fixture
+async def matinee(tmp_path: Path, discord: SandboxDiscord) -> AsyncIterator[Matinee]:
+    database = await Database.open(tmp_path / "matinee.db")
+    built = Matinee(tmp_path, database, api_url=discord.api_url)
+    await built.install()
+    async with running(built.client, discord):
+        await built.client.sync_commands(None)
+        yield built
+    await database.close()
+
+
+async def settled(matinee: Matinee) -> None:
+    for _ in range(400):
+        jobs = await matinee.all_jobs()
+        if jobs and all(job.state is not JobState.RECEIVED for job in jobs):
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("still received")
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault("POST /interactions/*/*/callback", effect_then_status=502),
+        Fault("POST /interactions/*/*/callback", drop="after"),
+    ],
+    ids=["an error after the effect", "a lost reply"],
+)
+async def test_a_message_that_was_shown_counts_whatever_became_of_the_reply(
+    discord: SandboxDiscord, matinee: Matinee, fault: Fault
+) -> None:
+    guild, alice = members(discord)
+    discord.faults.add(fault)
+    reply = await alice.slash(guild.channels[0], "video", prompt="a cat")
+    await settled(matinee)
+    job = await matinee.only_job()
+    assert reply.message is not None
+    assert (job.state, job.ack_message_id) == (JobState.QUEUED, reply.message.id)
+    assert len(alice.messages(guild.channels[0])) == 1
+
+
+async def test_no_token_is_logged_even_when_everything_is(
+    discord: SandboxDiscord, matinee: Matinee, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    guild, alice = members(discord)
+    discord.faults.add(Fault("POST /interactions/*/*/callback", effect_then_status=502))
+    await alice.slash(guild.channels[0], "video", prompt="a cat")
+    await settled(matinee)
+    await alice.slash(guild.channels[0], "video", prompt="a cat", steps=1)
+    assert caplog.records
+    for interaction in discord.interactions:
+        assert interaction.token not in caplog.text
+    assert TOKEN not in caplog.text
