@@ -48,6 +48,7 @@ log = logging.getLogger(__name__)
 CRASH_VARIABLE = "MATINEE_CRASH_AT"
 _COMMANDS_FACT = "commands"
 _GRACE_SECONDS = 1.5
+_TOKEN_REFUSED = 78
 
 AnyProvider = ChutesProvider | CogVideoXProvider | PipeletProvider
 
@@ -115,6 +116,7 @@ class App:
         self._stop = asyncio.Event()
         self._stack = contextlib.AsyncExitStack()
         self._tasks: list[asyncio.Task[None]] = []
+        self._code = 0
 
     async def run(self) -> int:
         """Until SIGTERM, SIGINT or a final refusal by Discord; the process's exit code. Raises ConfigurationError."""
@@ -158,7 +160,9 @@ class App:
             guild_removed=self._guild_removed,
         )
         self.catalog = Catalog(self._providers, defaults_of(settings))
-        delivery = ChannelDelivery(self.client, artifacts, clock, keep_days=settings.media.keep_days)
+        delivery = ChannelDelivery(
+            self.client, artifacts, clock, keep_days=settings.media.keep_days, revoked=self._revoked
+        )
         self._stack.push_async_callback(delivery.close)
         places = Places(store, self.policies, clock)
         submission = Submission(self.catalog, store, artifacts, pictures, clock)
@@ -219,14 +223,13 @@ class App:
         connected = asyncio.create_task(self._connect(token), name="discord")
         stopping = asyncio.create_task(self._stop.wait(), name="stop")
         await asyncio.wait([connected, stopping], return_when=asyncio.FIRST_COMPLETED)
-        code = 0
         if connected.done() and isinstance(refusal := connected.exception(), CannotConnect):
             log.error("%s", refusal)
-            code = refusal.exit_code
+            self._code = refusal.exit_code
         elif connected.done():
             connected.result()
         await self._shut_down(connected, stopping)
-        return code
+        return self._code
 
     async def _connect(self, token: str) -> None:
         await self.client.log_in(token)
@@ -258,6 +261,11 @@ class App:
                 f"configuration: web.port: {web.host}:{web.port} cannot be used ({error.strerror}); fix: choose another"
             ) from None
         self._stack.push_async_callback(pages.close)
+
+    def _revoked(self) -> None:
+        log.error("Discord refuses the bot's token: set a valid [discord] token; jobs stay as they are")
+        self._code = _TOKEN_REFUSED
+        self._stop.set()
 
     def _observe(self, job: Job) -> None:
         self.runner.observe(job)
