@@ -1,0 +1,64 @@
+"""The documents an operator reads cannot drift from the code."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+import cogs
+from bot.config import Settings, load
+
+ROOT = Path(__file__).parents[1]
+EXAMPLE = (ROOT / "config.example.toml").read_text("utf-8")
+
+
+def _uncommented() -> str:
+    """The example with its commented keys and tables put in force; sentences stay comments."""
+    return re.sub(r"^# (?=(\[[\w.]+\]|\"?[\w.-]+\"? = ))", "", EXAMPLE, flags=re.MULTILINE)
+
+
+def _leaves(model: type[BaseModel], path: tuple[str, ...] = ()) -> set[tuple[str, ...]]:
+    found: set[tuple[str, ...]] = set()
+    for name, field in model.model_fields.items():
+        inner = [part for part in (field.annotation, *getattr(field.annotation, "__args__", ())) if part is not None]
+        nested = [part for part in inner if isinstance(part, type) and issubclass(part, BaseModel)]
+        found |= _leaves(nested[0], (*path, name)) if nested else {(*path, name)}
+    return found
+
+
+def test_the_example_is_a_configuration_as_it_stands(tmp_path: Path) -> None:
+    load(ROOT / "config.example.toml")
+
+
+def test_the_example_shows_every_key_and_its_default(tmp_path: Path) -> None:
+    file = tmp_path / "matinee.toml"
+    file.write_text(_uncommented(), "utf-8")
+    shown, plain = load(file), load(ROOT / "config.example.toml")
+    documented = tomllib.loads(_uncommented())
+    for path in _leaves(Settings):
+        if path[-1] == "token_file":
+            continue
+        place = documented
+        for part in path:
+            assert part in place, f"{'.'.join(path)} is not in config.example.toml"
+            place = place[part]
+    for section in ("discord", "storage", "media", "limits", "defaults", "jobs"):
+        assert getattr(shown, section) == getattr(plain, section), f"a default of [{section}] is not what the code says"
+    assert shown.providers.pipelet == plain.providers.pipelet
+    assert shown.providers.cogvideox == plain.providers.cogvideox
+
+
+def test_the_readme_has_the_commands_as_they_are() -> None:
+    readme = (ROOT / "README.md").read_text("utf-8")
+    rows = re.findall(r"^\| `(/[^`]+)` \| (.*?) \| (.*?) \|$", readme, flags=re.MULTILINE)
+    written = [(name, " ".join(re.findall(r"`([^`]+)`", options)), said) for name, options, said in rows]
+    assert written == cogs.command_table()
+
+
+@pytest.mark.parametrize("file", ["README.md", "docs/architecture.md", "docs/protocol.md", "docs/operating.md"])
+def test_links_between_the_documents_lead_somewhere(file: str) -> None:
+    text = (ROOT / file).read_text("utf-8")
+    for target in re.findall(r"\]\((?!http)([^)#]+)\)", text):
+        assert ((ROOT / file).parent / target).exists(), f"{file} links {target}"
