@@ -57,7 +57,7 @@ _REASONS: dict[Cause, _Reason] = {
     Cause.FILTERED: _Reason("a filter of the guild did not let the message through", "Ask a moderator about AutoMod."),
     Cause.DISCORD_REFUSED: _Reason("Discord refused the message", "Please tell the operator of this bot."),
 }
-_UNKNOWN = _Reason("something went wrong that Matinee has no words for", "Please tell the operator of this bot.")
+_UNKNOWN = _Reason("the reason was not recorded", "Please tell the operator of this bot.")
 
 
 def ending(job: Job, keep_days: float = 7) -> Message:
@@ -127,7 +127,7 @@ def _spent(job: Job, provider: str) -> str:
         return "It may have been charged."
     if job.cause is Cause.FAILED:
         return f"{provider} does not say whether a failed job is billed."
-    if job.cause in (Cause.STUCK, Cause.BY_PROVIDER):
+    if job.cause in (Cause.STUCK, Cause.BY_PROVIDER) and job.state is not JobState.REFUSED:
         return f"Whether {provider} bills it is not known."
     if job.made_at is not None or job.state in (JobState.LOST_RESULT, JobState.UNDELIVERABLE):
         return "It had been made, so it counts as spent."
