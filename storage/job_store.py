@@ -25,7 +25,8 @@ Point = Callable[[str], None]
 
 class SqliteJobStore:
     """`observer` hears of every committed job, on the event loop. `point` is called on the database's thread just
-    before and on the loop after each commit, with names such as "before:posting": where a crash is tried."""
+    before and on the loop after each commit, with names such as "before:posting": where a crash is tried. A move is
+    named for its new state; "told" and "noted" are what else is written about a job."""
 
     def __init__(
         self,
@@ -71,14 +72,13 @@ class SqliteJobStore:
         return to_job(row) if row else None
 
     async def move(self, job: Job, to: JobState, **changes: object) -> Job:
-        moved = job.to_state(to, **changes)
-        return await self._replace(job, moved)
+        return await self._replace(job, job.to_state(to, **changes), to)
 
     async def note(self, job: Job, **changes: Any) -> Job:  # noqa: ANN401  # fields of Job
-        return await self._replace(job, replace(job, **changes))
+        return await self._replace(job, replace(job, **changes), "told" if changes.get("told") else "noted")
 
-    async def _replace(self, old: Job, new: Job) -> Job:
-        await self._write(lambda connection: self._update(connection, old, new), new.state)
+    async def _replace(self, old: Job, new: Job, point: str) -> Job:
+        await self._write(lambda connection: self._update(connection, old, new), point)
         self._observer(new)
         return new
 
