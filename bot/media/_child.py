@@ -1,6 +1,7 @@
 """Child processes that do one order each: limits, a deadline, one line of JSON each way, and nobody left behind."""
 
 import asyncio
+import errno
 import json
 import logging
 import os
@@ -47,6 +48,13 @@ class ChildFailed(Exception):
 
 def _import_path() -> list[str]:
     return [str(Path(entry).absolute()) for entry in sys.path]
+
+
+class Closing(OSError):
+    """The order was cut short because the bot is closing: nothing is known about its input."""
+
+    def __init__(self) -> None:
+        super().__init__(errno.ECANCELED, "closing")
 
 
 class _Child:
@@ -129,7 +137,7 @@ class Children:
         self._spares: deque[_Child] = deque()
         self._busy: set[_Child] = set()
         self._refills: set[asyncio.Task[None]] = set()
-        self._closed = False
+        self._closed = asyncio.Event()
 
     async def start(self) -> None:
         """Raises ChildFailed when a child cannot import what it needs, OSError when none can be started."""
@@ -144,8 +152,8 @@ class Children:
         await asyncio.gather(*(self._add_spare() for _ in range(self._wanted - 1)))
 
     async def close(self) -> None:
-        """End every child; orders under way raise ChildFailed."""
-        self._closed = True
+        """End every child; orders under way raise Closing."""
+        self._closed.set()
         for refill in self._refills:
             refill.cancel()
         await asyncio.gather(*self._refills, return_exceptions=True)
@@ -155,7 +163,7 @@ class Children:
         self._spares.clear()
 
     async def ask(self, order: Mapping[str, object]) -> dict[str, object]:
-        """Waits for its turn. Raises ChildFailed, or OSError when no process can be started."""
+        """Waits for its turn. Raises ChildFailed, Closing, or OSError when no process can be started."""
         line = json.dumps(order).encode() + b"\n"
         async with self._turns:
             child = await self._take()
@@ -167,6 +175,10 @@ class Children:
                     # It ends by itself; killing it now would race with its exit for who reaps it.
                     await child.gone()
                     return answer
+            except ChildFailed as error:
+                if self._closed.is_set():
+                    raise Closing from error
+                raise
             except TimeoutError as error:
                 raise ChildFailed(f"it took more than {self._limits.wall:g} s", costly=True) from error
             finally:
@@ -175,17 +187,21 @@ class Children:
                 self._refill()
 
     async def _take(self) -> _Child:
-        if self._closed:
-            raise ChildFailed("closed", costly=False)
+        if self._closed.is_set():
+            raise Closing
         while self._spares:
             child = self._spares.popleft()
             if child.alive:
                 return child
             await child.end()
-        return await _Child.spawn(self._module, self._limits)
+        child = await _Child.spawn(self._module, self._limits)
+        if self._closed.is_set():  # while it was being started
+            await child.end()
+            raise Closing
+        return child
 
     def _refill(self) -> None:
-        missing = 0 if self._closed else self._wanted - len(self._spares) - len(self._refills)
+        missing = 0 if self._closed.is_set() else self._wanted - len(self._spares) - len(self._refills)
         for _ in range(missing):
             refill = asyncio.create_task(self._add_spare())
             self._refills.add(refill)

@@ -1,6 +1,6 @@
 """What a file is, by its first bytes. Names and content types lie; these are what a decoder would go by."""
 
-HEAD_BYTES = 512
+HEAD_BYTES = 4096
 
 _MAGIC = (
     (b"\xff\xd8\xff", "JPEG"),

@@ -24,7 +24,7 @@ from PIL import (  # every plugin that decodes: nothing can be imported once sea
 
 from bot.domain.errors import PictureProblem
 from bot.media import _pixels
-from bot.media._formats import sniff, webp_size
+from bot.media._formats import HEAD_BYTES, sniff, webp_size
 from bot.media._worker import seal
 
 PLUGINS = (AvifImagePlugin, GifImagePlugin, JpegImagePlugin, MpoImagePlugin, PngImagePlugin, WebPImagePlugin)
@@ -101,7 +101,7 @@ def _prepare(data: bytes, max_pixels: int, frames: Sequence[FrameSize]) -> tuple
 def _open(data: bytes, max_pixels: int) -> Image.Image:
     if not data:
         raise _Refused(PictureProblem.EMPTY)
-    kind = sniff(data)
+    kind = sniff(data[:HEAD_BYTES])
     if kind is None:
         raise _Refused(PictureProblem.NOT_A_PICTURE)
     if kind not in ACCEPTED:

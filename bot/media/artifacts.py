@@ -1,6 +1,7 @@
 """Results on disk (R12, rulings 8 and 17): checked before they count as made, and made to play before they are kept."""
 
 import asyncio
+import logging
 import os
 import re
 from dataclasses import dataclass, replace
@@ -11,6 +12,8 @@ from bot.media import _disk
 from bot.media._child import ChildFailed, Children, Limits
 from bot.media._formats import HEAD_BYTES, sniff
 from bot.ports import UnusableMedia
+
+log = logging.getLogger(__name__)
 
 SECONDS = 300
 MEMORY = 2 << 30
@@ -67,6 +70,7 @@ class CheckedArtifacts:
         return part if part.exists() else None
 
     async def keep(self, job: Job, part: Path) -> Artifact:
+        """As the port says. `part` is gone afterwards, except after an OSError (Closing is one): then keep it again."""
         fixed = self._folder / f"{_checked(job)}.fixed.part"
         try:
             found = first = await self._check(part)
@@ -112,8 +116,9 @@ class CheckedArtifacts:
         kind = await asyncio.to_thread(_sniffed, source)
         if kind not in ("film", *STILLS):
             raise UnusableMedia("is no film and no picture")
+        children = self._films if kind == "film" else self._stills
         try:
-            answer = await (self._films if kind == "film" else self._stills).ask({"source": str(source), **order})
+            answer = await _twice(children, {"source": str(source), **order})
         except ChildFailed as error:
             raise UnusableMedia(f"its decoder gave up: {error}") from error
         match answer:
@@ -150,6 +155,15 @@ class CheckedArtifacts:
         path = self.path(artifact)
         stem, *rest = path.name.split(".")
         _remove(path, *(self._folder.glob(f"{stem}.*.*") if len(rest) == 1 else ()))
+
+
+async def _twice(children: Children, order: dict[str, object]) -> dict[str, object]:
+    """A result may have been paid for: a child that was ended from outside, for memory say, is no verdict on it."""
+    try:
+        return await children.ask(order)
+    except ChildFailed as error:
+        log.warning("a media child failed, asking another", extra={"task": order["task"], "how": str(error)})
+        return await children.ask(order)
 
 
 def _checked(job: Job) -> str:

@@ -50,7 +50,7 @@ class SafePictures:
         await self._children.close()
 
     async def prepare(self, data: Path, frames: Sequence[Frame], option: str = "image") -> Picture:
-        """As the port says; also raises StorageUnavailable when the disk or the process table is full."""
+        """As the port says; also raises StorageUnavailable when disk or process table is full, or on closing."""
         name = f"{self._token(16)}.jpg"
         part = self.path(name).with_suffix(".part")
         try:

@@ -374,6 +374,48 @@ async def test_work_that_takes_too_long_is_ended(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+async def decoder() -> psutil.Process:
+    """The next child that comes to life under this process."""
+    while True:
+        for child in psutil.Process().children():
+            if "_film_work" in " ".join(child.cmdline()):
+                return child
+        await asyncio.sleep(0.002)
+
+
+async def test_a_decoder_that_was_killed_from_outside_is_no_verdict(artifacts: CheckedArtifacts) -> None:
+    work = asyncio.create_task(keep(artifacts, kit.film(frames=48, size=(320, 192))))
+    (await decoder()).kill()
+    assert (await work).frames == 48
+
+
+async def test_closing_keeps_what_was_paid_for(tmp_path: Path) -> None:
+    artifacts = CheckedArtifacts(tmp_path)
+    work = asyncio.create_task(keep(artifacts, kit.film()))
+    await decoder()
+    await artifacts.close()
+    with pytest.raises(OSError, match="closing"):
+        await work
+    assert (tmp_path / "j1.part").read_bytes() == kit.film()
+
+
+async def test_tracks_of_any_kind_beside_the_film_are_no_obstacle(artifacts: CheckedArtifacts) -> None:
+    body = io.BytesIO()
+    with av.open(io.BytesIO(kit.film(sound=True))) as reader, av.open(body, "w", format="mp4") as writer:
+        copies = {s.index: writer.add_stream_from_template(s) for s in reader.streams}
+        texts = writer.add_mux_stream("mov_text")
+        for packet in reader.demux():
+            if packet.dts is not None:
+                packet.stream = copies[packet.stream.index]
+                writer.mux(packet)
+        line = av.Packet(b"\0\x02hi")
+        line.stream, line.pts, line.dts, line.duration = texts, 0, 0, 100
+        writer.mux(line)
+    kept = await keep(artifacts, body.getvalue())
+    with av.open(str(artifacts.path(kept))) as reader:
+        assert [track.type for track in reader.streams] == ["video", "audio"]
+
+
 async def test_only_what_was_left_long_ago_is_cleared_away(tmp_path: Path) -> None:
     (tmp_path / "old.part").touch()
     (tmp_path / "new.part").touch()

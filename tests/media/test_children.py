@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from bot.media._child import ChildFailed, Children, Limits
+from bot.media._child import ChildFailed, Children, Closing, Limits
 
 LIMITS = Limits(memory=512 << 20, cpu=2, wall=5, written=1 << 20)
 ROOT = Path(__file__).parents[2]
@@ -108,10 +108,10 @@ async def test_closing_ends_orders_under_way() -> None:
     while not offspring():
         await asyncio.sleep(0.01)
     await children.close()
-    with pytest.raises(ChildFailed):
+    with pytest.raises(Closing):
         await order
     assert offspring() == []
-    with pytest.raises(ChildFailed):
+    with pytest.raises(Closing):
         await children.ask({"do": "answer"})
 
 

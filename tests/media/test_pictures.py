@@ -466,6 +466,17 @@ async def test_a_disk_that_refuses_is_no_fault_of_the_picture(tmp_path: Path) ->
     await pictures.close()
 
 
+async def test_closing_is_no_fault_of_the_picture(tmp_path: Path) -> None:
+    pictures = SafePictures(tmp_path / "inputs", max_bytes=1 << 20, spares=0)
+    await pictures.start()
+    (tmp_path / "cat").write_bytes(kit.png(5000, 5000))
+    order = asyncio.create_task(pictures.prepare(tmp_path / "cat", [WIDE]))
+    await asyncio.sleep(0)
+    await pictures.close()
+    with pytest.raises(StorageUnavailable):
+        await order
+
+
 async def test_a_forgotten_picture_is_gone_and_may_be_forgotten_again(studio: Studio) -> None:
     picture, _ = await studio.prepare(kit.encoded(kit.four_corners(), "PNG"), WIDE)
     studio.pictures.forget(picture.name)
