@@ -108,6 +108,9 @@ class MatineeClient(commands.AutoShardedBot):
             if name not in _VITAL_EVENTS:
                 parsers[name] = _shielded(name, parse)
 
+    async def on_message(self, message: discord.Message, /) -> None:
+        """The library would look for text commands here; there are none."""
+
     async def on_guild_remove(self, guild: discord.Guild) -> None:
         if self._guild_removed is not None:
             await self._guild_removed(guild.id)

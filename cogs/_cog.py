@@ -51,7 +51,7 @@ async def denied(core: Core, guild_id: int | None) -> frozenset[str]:
 
 def model_choices(specs: list[ModelSpec], typed: str) -> list[Choice[str]]:
     """A model of two kinds is one choice."""
-    wanted = typed.strip().lower()
+    wanted = str(typed).strip().lower()
     found = {spec.id: spec for spec in specs if wanted in spec.id.lower() and len(spec.id) <= 100}
     return [Choice(name=texts.model_label(spec), value=spec.id) for spec in found.values()][:MOST_CHOICES]
 

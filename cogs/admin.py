@@ -225,7 +225,7 @@ class Admin(CoreCog, commands.GroupCog, group_name="admin", group_description="M
         # Completion runs no checks of its own, and these are other members' prompts.
         if not _may_administer(interaction):
             return []
-        jobs = self.core.jobs.completions(self._by(interaction), typed, whole_guild=True)
+        jobs = self.core.jobs.completions(self._by(interaction), str(typed), whole_guild=True)
         return [Choice(name=texts.job_label(job), value=job.id) for job in jobs]
 
     @app_commands.command(description="Take no new requests in this guild for now")

@@ -38,7 +38,7 @@ class JobsCog(CoreCog, name="Jobs"):
 
     @cancel.autocomplete("job")
     async def _own_jobs(self, interaction: Interaction, typed: str) -> list[Choice[str]]:
-        jobs = self.core.jobs.completions(by(interaction), typed)
+        jobs = self.core.jobs.completions(by(interaction), str(typed))
         return [Choice(name=texts.job_label(job), value=job.id) for job in jobs]
 
     @app_commands.command(description="The models on offer: what each takes, its limits, its usual time")

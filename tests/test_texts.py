@@ -140,6 +140,12 @@ def test_a_job_that_waits_for_its_provider_says_so() -> None:
     assert "Waiting for its provider: chutes is busy (tries: 2). Next try <t:1030:R>." in content
 
 
+def test_a_provider_that_named_its_own_time_used_up_no_try() -> None:
+    waiting = replace(JOB, state=JobState.QUEUED, tries=0, not_before=1_030.0, cause=Cause.BUSY)
+    content = texts.queue_message(waiting, Place(0, None)).content
+    assert "chutes is busy. Next try <t:1030:R>." in content
+
+
 def test_progress_and_the_providers_own_queue_are_shown() -> None:
     running = replace(JOB, state=JobState.SUBMITTED)
     assert "has done 4 of 24" in texts.queue_message(running, None, InProgress(4, 24)).content

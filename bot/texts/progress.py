@@ -75,9 +75,10 @@ def _standing(job: Job, place: Place | None, progress: RemoteStatus | None) -> t
 
 
 def _waiting(job: Job, place: Place | None) -> str:
-    if job.tries:
+    if job.cause is not None or job.tries:
+        tries = f" (tries: {job.tries})" if job.tries else ""
         again = f" Next try {when(job.not_before)}." if job.not_before else ""
-        return f"Waiting for its provider: {name(job.provider)} {_obstacle(job.cause)} (tries: {job.tries}).{again}"
+        return f"Waiting for its provider: {name(job.provider)} {_obstacle(job.cause)}{tries}.{again}"
     if place is None:
         return "It has a place in this guild's queue."
     return f"Place {place.ahead + 1} in this guild's queue.{_ready(place)}"

@@ -210,7 +210,7 @@ class World:
         actor: simcord.MemberActor,
         data: dict[str, Any],
         kind: int = 2,
-        channel: simcord.ChannelHandle | None = None,
+        place: simcord.ChannelHandle | None = None,
         already: str | None = None,
         **changes: Any,
     ) -> simcord.InteractionResult:
@@ -218,7 +218,7 @@ class World:
         record, payload = interactions.base_payload(
             self.env.backend,
             type=kind,
-            channel_id=(channel or self.channel).id,
+            channel_id=(place or self.channel).id,
             guild_id=actor.guild.id,
             user_id=actor.id,
             data=data,

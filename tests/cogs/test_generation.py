@@ -2,6 +2,7 @@
 
 import discord
 import pytest
+import simcord
 from cogs_kit import PNG, World, labels, words
 
 from bot.domain.generation import Capability
@@ -104,6 +105,46 @@ async def test_the_permission_that_is_missing_is_named_before_anything_is_stored
     result = await world.alice.slash(closed, "video", prompt="a cat")
     assert "**Attach Files**" in words(result)
     assert await world.matinee.all_jobs() == []
+
+
+async def test_a_thread_wants_its_own_permission_and_counts_as_its_channel(world: World) -> None:
+    denied = discord.PermissionOverwrite(send_messages_in_threads=False)
+    parent = world.guild.create_text_channel("films", overwrites={world.env.bot.user: denied})
+    thread = await thread_in(world, parent)
+    assert "**Send Messages in Threads**" in words(await world.alice.slash(thread, "video", prompt="a cat"))
+    open_thread = await thread_in(world, world.channel)
+    await world.matinee.policies.allow_channel(world.guild.id, 1, world.channel.id)
+    result = await world.alice.slash(open_thread, "video", prompt="a cat")
+    assert result.response is not None
+    assert not result.response.ephemeral
+    assert (await world.matinee.only_job()).to.channel_id == open_thread.id
+    assert "not allowed in this channel" in words(await world.alice.slash(parent, "video", prompt="a cat"))
+
+
+async def thread_in(world: World, channel: simcord.ChannelHandle) -> simcord.ChannelHandle:
+    message = await world.alice.send(channel, "a thread, please")
+    await world.env.bot.http.start_thread_with_message(
+        channel.id, message.id, name="a thread", auto_archive_duration=60, rate_limit_per_user=0
+    )
+    return channel.threads[0]
+
+
+async def test_outside_guilds_everything_is_refused(world: World) -> None:
+    option = {"name": "prompt", "type": 3, "value": "a cat"}
+    user = {"id": str(world.alice.id), "username": "alice", "discriminator": "0", "avatar": None}
+    video = {"id": "1", "name": "video", "type": 1, "options": [option]}
+    direct = {"id": "811111111111111111", "type": 1}
+    for data in (video, {"id": "1", "name": "queue", "type": 1}):
+        result = await world.raw(world.alice, data, guild_id=None, user=user, channel=direct, context=1)
+        assert "channels and threads of a guild only" in words(result)
+    assert await world.matinee.all_jobs() == []
+
+
+async def test_completion_of_strange_input_offers_nothing(world: World) -> None:
+    option = {"name": "model", "type": 3, "value": 5, "focused": True}
+    data = {"id": "1", "name": "video", "type": 1, "options": [option]}
+    result = await world.raw(world.alice, data, 4)
+    assert all("5" in choice["value"] for choice in result.autocomplete_choices or [])
 
 
 async def test_closing_refuses(world: World) -> None:
