@@ -29,18 +29,14 @@ class Quality(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """A numeric option: the provider's name for it and its bounds, both included unless `above` excludes
-    `low`; `whole` admits whole numbers only."""
+    """A numeric option: the provider's name for it and its bounds, both included unless `above` excludes `low`."""
 
     field: str
     low: float
     high: float
     above: bool = False
-    whole: bool = False
 
     def admits(self, value: float) -> bool:
-        if self.whole and value != int(value):
-            return False
         return (value > self.low if self.above else value >= self.low) and value <= self.high
 
 
