@@ -149,7 +149,7 @@ class App:
         settings, clock = self._settings, self._clock
         database = await self._open_database()
         self.policy_store = SqlitePolicyStore(database)
-        self.policies = Policies(self.policy_store, settings.limits.guild, clock)
+        self.policies = Policies(self.policy_store, settings.limits.guild, clock, changed=self._wake)
         live = LiveJobs()
         store = SqliteJobStore(database, settings.limits.guild, clock, self._observe, crash_point())
         pictures, artifacts = await self._open_media()
@@ -266,6 +266,9 @@ class App:
         log.error("Discord refuses the bot's token: set a valid [discord] token; jobs stay as they are")
         self._code = _TOKEN_REFUSED
         self._stop.set()
+
+    def _wake(self) -> None:
+        self.runner.wake()
 
     def _observe(self, job: Job) -> None:
         self.runner.observe(job)

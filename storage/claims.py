@@ -40,7 +40,7 @@ class Claims:
         if self._claims.active_at_provider(connection, provider=provider)["active"] >= concurrency:
             return Claim(None)
         look_again: list[float] = []
-        for guild in list(self._claims.waiting_guilds(connection, provider=provider)):
+        for guild in list(self._claims.waiting_guilds(connection, provider=provider, now=now)):
             job, later = self._of_guild(connection, provider, guild["guild_id"], now)
             if job is not None:
                 return Claim(self._start(connection, job, now))

@@ -12,8 +12,15 @@ from bot.ports import Block, Clock, GuildPolicy, PolicyStore
 class Policies:
     """Reads from memory once a guild was seen; this process is the only writer."""
 
-    def __init__(self, store: PolicyStore, operator: GuildLimits, clock: Clock) -> None:
-        self._store, self._operator, self._clock = store, operator, clock
+    def __init__(
+        self,
+        store: PolicyStore,
+        operator: GuildLimits,
+        clock: Clock,
+        changed: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`changed` is called after every change: a guild that was resumed starts at once."""
+        self._store, self._operator, self._clock, self._changed = store, operator, clock, changed
         self._known: dict[int, GuildPolicy] = {}
 
     async def of(self, guild_id: int) -> GuildPolicy:
@@ -45,6 +52,7 @@ class Policies:
     ) -> GuildPolicy:
         changed = await self._store.change(guild_id, by, verb, self._clock.now(), alter)
         self._known[guild_id] = changed
+        self._changed()
         return changed
 
     async def set_limits(self, guild_id: int, by: int, own: Mapping[str, float]) -> GuildLimits:

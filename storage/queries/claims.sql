@@ -2,8 +2,9 @@
 SELECT count(*) AS active FROM jobs WHERE provider = :provider AND state IN ('submitting', 'submitted');
 
 -- name: waiting_guilds
--- Guilds with a job for this provider, who was served longest ago first.
-SELECT jobs.guild_id, coalesce(turn.served, 0) AS served, min(jobs.not_before) AS ready_at
+-- Guilds with a job for this provider, who was served longest ago first; ready_at is when the next put-off job is due.
+SELECT jobs.guild_id, coalesce(turn.served, 0) AS served,
+       min(CASE WHEN jobs.not_before > :now THEN jobs.not_before END) AS ready_at
 FROM jobs
 LEFT JOIN guild_turns AS turn ON turn.provider = jobs.provider AND turn.guild_id = jobs.guild_id
 WHERE jobs.provider = :provider AND jobs.state = 'queued'
