@@ -281,6 +281,7 @@ def test_every_kind_of_user_error_has_words() -> None:
             "0 to 4294967295 with m; you gave 5000000000.",
         ),
         (errors.OutOfBounds("duration", "m", float("nan"), 1, 5), "`duration` takes 1 to 5"),
+        (errors.OutOfBounds("duration", "m", 2.5, 2, 7), "takes whole numbers from 2 to 7 with m; you gave 2.5."),
         (errors.PromptLength("prompt", 2400, 1, 2000), "`prompt` takes 1 to 2000 characters; you gave 2400."),
         (BadPicture(PictureProblem.TOO_MANY_PIXELS, 25), "25 megapixels"),
         (BadPicture(PictureProblem.EMPTY, option="last_image"), "`last_image` is empty"),

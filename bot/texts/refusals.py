@@ -89,6 +89,8 @@ def _invalid(error: InvalidRequest) -> str:
 
 def _range(error: OutOfBounds) -> str:
     low, high = number(error.low), number(error.high)
+    if error.low < error.value < error.high:
+        return f"whole numbers from {low} to {high}"
     if error.above:
         return f"more than {low} and up to {high}"
     return f"exactly {low}" if low == high else f"{low} to {high}"

@@ -1,5 +1,6 @@
 """Cancel, retry and throw-away buttons: every press is authorised from the database and this payload."""
 
+import asyncio
 import random
 import string
 
@@ -9,9 +10,10 @@ from cogs_kit import World, labels, words
 from simcord.backend import serializers
 
 from bot import texts
-from bot.domain.errors import Evidence
+from bot.domain.errors import Evidence, NotAllowed, Rule
 from bot.domain.job import Cause, Job, JobState
 from bot.domain.messages import Button, Message, Verb
+from bot.jobs.service import By
 from bot.ui import sendable
 
 
@@ -86,6 +88,20 @@ async def test_retry_asks_again_as_a_new_job_with_its_own_public_message_and_onl
     assert labels(result.response) == ["Cancel"]
     assert "retried already" in words(await world.alice.click(notice, label="Retry"))
     assert len(await world.matinee.all_jobs()) == 2
+
+
+async def test_twenty_retries_at_once_are_one_new_job(world: World) -> None:
+    job, _ = await world.ask()
+    await ambiguous(world, job)
+    jobs, alice = world.matinee.jobs, By(world.guild.id, world.alice.id, moderator=False)
+
+    async def retry(interaction_id: int) -> Job | None:
+        draft = await jobs.draft_retry(job.id, alice, 1)
+        return await jobs.accept(draft, interaction_id, retry_of=job.id)
+
+    ends = await asyncio.gather(*(retry(number) for number in range(20)), return_exceptions=True)
+    assert sum(isinstance(end, Job) for end in ends) == 1
+    assert sum(isinstance(end, NotAllowed) and end.rule is Rule.ALREADY_RETRIED for end in ends) == 19
 
 
 async def test_only_the_requester_may_retry(world: World) -> None:

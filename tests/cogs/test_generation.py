@@ -34,6 +34,22 @@ async def test_a_request_becomes_a_job_and_then_one_public_message(world: World)
     assert world.matinee.woken == 1
 
 
+async def test_nothing_that_is_sent_may_notify_anybody_but_the_requester(world: World) -> None:
+    hostile = f"@everyone @here <@{world.bob.id}> <@&{world.guild.id}> ``` # big"
+    _, message = await world.ask(prompt=hostile, model="wan2.1-14b", negative_prompt=hostile)
+    await world.alice.slash(world.channel, "video", prompt=hostile, model=hostile)
+    await world.alice.slash(world.channel, "queue")
+    await world.admin.slash(world.channel, "admin pause", reason=hostile[:200])
+    await world.alice.slash(world.channel, "video", prompt=hostile)
+    await world.alice.click(message, label="Cancel")
+    bodies = [each.json for each in world.env.http_requests if each.path.endswith("/callback")]
+    assert len(bodies) == 6
+    for body in bodies:
+        allowed = body["data"]["allowed_mentions"]
+        assert allowed["parse"] == []
+        assert set(allowed.get("users", [])) <= {world.alice.id}
+
+
 async def test_a_picture_is_animated_with_a_prompt_of_ours_when_none_is_given(world: World) -> None:
     await world.alice.slash(world.channel, "animate", image=("cat.png", PNG))
     job = await world.matinee.only_job()
