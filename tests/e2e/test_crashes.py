@@ -106,8 +106,8 @@ def check_one_outcome(it: Scene, crash: Crash) -> None:
 
 
 async def play_all(crashes: Iterable[Crash], model: str, folder: Path) -> None:
-    """Three at a time, each on a stage of its own; every failure is shown."""
-    turn = asyncio.Semaphore(3)
+    """Four at a time, each on a stage of its own; every failure is shown."""
+    turn = asyncio.Semaphore(4)
 
     async def in_turn(number: int, crash: Crash) -> None:
         async with turn:
