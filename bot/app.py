@@ -47,7 +47,7 @@ log = logging.getLogger(__name__)
 
 CRASH_VARIABLE = "MATINEE_CRASH_AT"
 _COMMANDS_FACT = "commands"
-_GRACE_SECONDS = 1.5
+_GRACE_SECONDS = 0.7
 _TOKEN_REFUSED = 78
 
 AnyProvider = ChutesProvider | CogVideoXProvider | PipeletProvider

@@ -17,6 +17,8 @@ from bot.ports import Clock, Delivery, JobStore, Provider, QueueProvider
 log = logging.getLogger(__name__)
 
 _TELL_AGAIN = 30.0
+# A stop ends within two seconds after the drain, whatever hangs.
+_CUT_SECONDS, _CANCEL_SECONDS = 0.7, 0.3
 _CAUSES = {
     Undeliverable.NO_PERMISSION: Cause.NO_PERMISSION,
     Undeliverable.CHANNEL_GONE: Cause.CHANNEL_GONE,
@@ -72,10 +74,10 @@ class Runner:
                 task.cancel()
         await self._settled(drain_seconds)
         self._submission.cut()
-        await self._settled(1.0)
+        await self._settled(_CUT_SECONDS)
         for task in self._moving.values():
             task.cancel()
-        await self._settled(None)
+        await self._settled(_CANCEL_SECONDS)
 
     def hurry(self) -> None:
         """End a drain now: what is held open becomes uncertain."""
@@ -84,7 +86,7 @@ class Runner:
     def _resumable(self) -> set[str]:
         return {job.id for job in self._live if job.state is JobState.SUBMITTED}
 
-    async def _settled(self, seconds: float | None) -> None:
+    async def _settled(self, seconds: float) -> None:
         if self._moving:
             await asyncio.wait(list(self._moving.values()), timeout=seconds)
 
