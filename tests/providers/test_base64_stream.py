@@ -170,8 +170,10 @@ def test_what_looks_like_the_prefix_may_be_the_film() -> None:
     ],
 )
 def test_what_is_not_base64_is_malformed(text: str) -> None:
-    with pytest.raises(Malformed):
-        decoded([result(text)])
+    body = result(text)
+    for pieces in ([body], [body[at : at + 1] for at in range(len(body))]):
+        with pytest.raises(Malformed):
+            decoded(pieces)
 
 
 @pytest.mark.parametrize(
