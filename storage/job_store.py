@@ -89,7 +89,9 @@ class SqliteJobStore:
 
     async def claim(self, provider: str, concurrency: int, now: float) -> Claim:
         claim = await self._write(
-            lambda connection: self._claims.claim(connection, provider, concurrency, now), JobState.SUBMITTING
+            lambda connection: self._claims.claim(connection, provider, concurrency, now),
+            JobState.SUBMITTING,
+            _ADMISSION_PATIENCE,
         )
         if claim.job is not None:
             self._observer(claim.job)

@@ -115,6 +115,9 @@ class Runner:
             bell.clear()
             try:
                 claim = await self._store.claim(provider.name, provider.concurrency, self._clock.now())
+            except StorageUnavailable:
+                await self._clock.sleep(1)
+                continue
             except Exception:  # the root of this task
                 log.exception("dispatching for %s failed, trying again", provider.name)
                 await self._clock.sleep(1)
