@@ -1,7 +1,6 @@
 """The command line: `matinee run`, `demo`, `sync`, `doctor`."""
 
 import asyncio
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -90,4 +89,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -5,7 +5,7 @@ import signal
 import tempfile
 from pathlib import Path
 
-from bot.demo.stage import BotNotReady, Stage
+from bot.demo.stage import BotNotReady, Stage, open_log, tail
 
 _GENEROUS = {"jobs_per_hour": 600, "burst": 20, "queued_per_member": 10}
 
@@ -15,7 +15,7 @@ async def play(port: int, speed: float) -> int:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    with tempfile.TemporaryDirectory(prefix="matinee-demo-") as folder, (Path(folder) / "bot.log").open("wb") as log:
+    with tempfile.TemporaryDirectory(prefix="matinee-demo-") as folder, open_log(folder) as log:
         stage = Stage(Path(folder), port=port, speed=speed, limits=_GENEROUS, log=log)
         try:
             async with stage:
@@ -27,8 +27,7 @@ async def play(port: int, speed: float) -> int:
             print(f"the demo cannot start: {error.strerror or error}; try another --port")
             return 1
         except BotNotReady as error:
-            log.flush()
-            print(f"the demo cannot start: {error}\n{Path(log.name).read_text('utf-8')[-2000:]}")
+            print(f"the demo cannot start: {error}\n{tail(log)}")
             return 1
 
 

@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw
 from rich.console import Console
 from rich.table import Table
 
-from bot.demo.stage import BotNotReady, Stage
+from bot.demo.stage import BotNotReady, Stage, open_log, tail
 from bot.sandbox.discord import Channel, Interaction, MemberDriver, Message, Upload
 
 _LIMITS = {
@@ -43,7 +43,7 @@ class Row:
 
 async def rehearse(speed: float) -> int:
     """Print the table; 0 only when every row is a film or picture that decodes, and every other command answered."""
-    with tempfile.TemporaryDirectory(prefix="matinee-demo-") as folder, (Path(folder) / "bot.log").open("wb") as log:
+    with tempfile.TemporaryDirectory(prefix="matinee-demo-") as folder, open_log(folder) as log:
         stage = Stage(Path(folder), speed=speed, limits=_LIMITS, log=log)
         try:
             async with stage:
@@ -55,14 +55,12 @@ async def rehearse(speed: float) -> int:
                 rows = await asyncio.gather(*(_ask(stage, alice, channel, *pair) for pair in wanted))
                 answers = await _other_commands(alice, mara, channel)
         except BotNotReady as error:
-            log.flush()
-            print(f"the demo cannot start: {error}\n{Path(log.name).read_text('utf-8')[-2000:]}")
+            print(f"the demo cannot start: {error}\n{tail(log)}")
             return 1
         _print(rows, answers)
         if all(not row.problem for row in rows) and all(answers.values()):
             return 0
-        log.flush()
-        print(Path(log.name).read_text("utf-8")[-4000:])
+        print(tail(log))
         return 1
 
 
@@ -111,7 +109,7 @@ def _film(member: MemberDriver, channel: Channel, job: str) -> Message | None:
 
 def _decode(data: bytes) -> tuple[int, int, str, int]:
     """Width, height, codec and frames, all of them decoded; frames is 0 when there is no picture in it."""
-    with av.open(io.BytesIO(data)) as container:
+    with av.open(io.BytesIO(data), mode="r") as container:
         stream = container.streams.video[0]
         frames = sum(len(packet.decode()) for packet in container.demux(stream))
         return stream.width, stream.height, stream.codec_context.name, frames

@@ -19,6 +19,15 @@ _STOP_SECONDS = 15.0
 COMMANDS = ("video", "animate", "image", "queue", "cancel", "models", "admin")
 
 
+def open_log(folder: str) -> IO[bytes]:
+    return (Path(folder) / "bot.log").open("wb")
+
+
+def tail(log: IO[bytes]) -> str:
+    """The last lines that the bot has written."""
+    return Path(log.name).read_text("utf-8", errors="replace")[-3000:]
+
+
 class BotNotReady(Exception):
     """The bot ended, or did not come online in time."""
 
