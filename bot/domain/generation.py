@@ -120,8 +120,8 @@ class Asked:
 class GenerationRequest:
     """A request that its model's document accepts. None is left out of what is sent.
 
-    `size` is an index into the model's sizes; `frames` is set when the model counts frames, `duration` (seconds)
-    whenever the member asked for a length.
+    `size` is an index into the model's sizes, `size_label` its words for members; `frames` is set when the model
+    counts frames, `duration` (seconds) whenever the member asked for a length.
     """
 
     capability: Capability
@@ -129,6 +129,7 @@ class GenerationRequest:
     prompt: str
     negative_prompt: str | None = None
     size: int | None = None
+    size_label: str = ""
     duration: float | None = None
     frames: int | None = None
     fps: int | None = None
@@ -171,12 +172,13 @@ def candidates(spec: ModelSpec, asked: Asked) -> tuple[int, ...]:
 
 
 def _long_enough(spec: ModelSpec, asked: Asked, sizes: list[int]) -> tuple[int, ...]:
-    limits = {index: spec.sizes[index].max_duration for index in sizes}
-    duration = asked.duration or 0
-    kept = tuple(index for index, limit in limits.items() if limit is None or duration <= limit)
-    if sizes and not kept and spec.duration:
-        longest = max(limit for limit in limits.values() if limit is not None)
-        raise OutOfBounds("duration", spec.id, duration, spec.duration.low, longest)
+    if asked.duration is None or spec.duration is None:
+        return tuple(sizes)
+    limits = {index: spec.sizes[index].max_duration or spec.duration.high for index in sizes}
+    kept = tuple(index for index, limit in limits.items() if asked.duration <= limit)
+    if not kept or not spec.duration.admits(asked.duration):
+        longest = max(limits.values(), default=spec.duration.high)
+        raise OutOfBounds("duration", spec.id, asked.duration, spec.duration.low, longest)
     return kept
 
 
@@ -196,12 +198,14 @@ def plan(
         raise NotOffered("last_image", spec.id)
     if asked.duration is not None and not spec.takes_duration:
         raise NotOffered("duration", spec.id)
+    size = _size_to_send(spec, asked, sizes, chosen)
     return GenerationRequest(
         capability=spec.capability,
         model=spec.id,
         prompt=clean(asked.prompt),
         negative_prompt=clean(asked.negative_prompt) if asked.negative_prompt is not None else None,
-        size=_size_to_send(spec, asked, sizes, chosen),
+        size=size,
+        size_label=spec.sizes[size].label if size is not None else "",
         duration=asked.duration,
         frames=_frames(spec, asked),
         fps=asked.fps,
@@ -230,8 +234,6 @@ def _numbers(spec: ModelSpec, asked: Asked) -> Iterable[tuple[str, Option | None
     yield "steps", spec.steps, asked.steps
     yield "guidance", spec.guidance, asked.guidance
     yield "seed", spec.seed, asked.seed
-    if spec.duration is not None:
-        yield "duration", spec.duration, asked.duration
 
 
 def check(name: str, spec: ModelSpec, option: Option | None, value: float) -> None:
@@ -242,23 +244,26 @@ def check(name: str, spec: ModelSpec, option: Option | None, value: float) -> No
 
 
 def duration_bounds(spec: ModelSpec, fps: int | None = None) -> tuple[float, float] | None:
-    """Seconds, rounded inwards to hundredths, that the model makes at that fps; None when it takes no duration."""
+    """Seconds that the model makes at that fps, rounded inwards to hundredths where that leaves any; None when it
+    takes no duration."""
     if spec.duration is not None:
         return spec.duration.low, spec.duration.high
     if spec.frames is None:
         return None
     rate = fps or spec.default_fps
-    return math.ceil(spec.frames.low / rate * 100) / 100, math.floor(spec.frames.high / rate * 100) / 100
+    shortest, longest = spec.frames.low / rate, spec.frames.high / rate
+    low, high = math.ceil(shortest * 100) / 100, math.floor(longest * 100) / 100
+    return (low, high) if low <= high else (shortest, longest)
 
 
 def _frames(spec: ModelSpec, asked: Asked) -> int | None:
     if asked.duration is None or spec.frames is None:
         return None
     bounds = duration_bounds(spec, asked.fps)
-    frames = round(asked.duration * (asked.fps or spec.default_fps)) if math.isfinite(asked.duration) else -1
-    if bounds is not None and not spec.frames.admits(frames):
+    exact = asked.duration * (asked.fps or spec.default_fps)
+    if bounds is not None and not (math.isfinite(exact) and spec.frames.admits(round(exact))):
         raise OutOfBounds("duration", spec.id, asked.duration, *bounds)
-    return frames
+    return round(exact)
 
 
 def _size_to_send(spec: ModelSpec, asked: Asked, sizes: tuple[int, ...], chosen: int | None) -> int | None:

@@ -36,17 +36,15 @@ def asked(request: GenerationRequest) -> list[str]:
 
 def _options(request: GenerationRequest) -> str:
     shown = {
-        "": (f"{number(request.duration)} s" if request.duration is not None else None),
         "fps": request.fps,
         "steps": request.steps,
         "guidance": request.guidance,
         "seed": request.seed,
     }
-    parts = [
-        f"{label} {number(value) if isinstance(value, int | float) else value}".strip()
-        for label, value in shown.items()
-        if value is not None
-    ]
+    parts = [request.size_label] if request.size_label else []
+    if request.duration is not None:
+        parts.append(f"{number(request.duration)} s")
+    parts += [f"{label} {number(value)}" for label, value in shown.items() if value is not None]
     if request.images:
         parts.append("from a picture" if len(request.images) == 1 else "from a first and a last picture")
     if request.spoiler:
