@@ -31,18 +31,22 @@ class RateLimit:
         What happened before is taken at its worst, an empty bucket, so the limit holds without older rows; a guild
         that was idle for one refill within the day gets the exact answer.
         """
+        return max(now, self._full_at(starts, now) - (self.burst - 1) * self.interval)
+
+    def schedule(self, starts: Sequence[float], now: float, count: int) -> list[float]:
+        """When each of the next `count` jobs may start if all before it start as soon as they may."""
+        full_at, times = self._full_at(starts, now), []
+        for _ in range(count):
+            times.append(max(now, full_at - (self.burst - 1) * self.interval))
+            full_at = max(full_at, times[-1]) + self.interval
+        return times
+
+    def _full_at(self, starts: Sequence[float], now: float) -> float:
         # The bucket as one number: the time at which it would be full again (the virtual schedule of GCRA).
         full_at = now - self.memory + self.burst * self.interval
         for start in starts:
             full_at = max(full_at, start) + self.interval
-        return max(now, full_at - (self.burst - 1) * self.interval)
-
-    def nth_start(self, starts: Sequence[float], now: float, n: int) -> float:
-        """When the n-th waiting job (from 0) may start if all before it start as soon as they may."""
-        virtual = list(starts)
-        for _ in range(n):
-            virtual.append(self.next_start(virtual, virtual[-1] if virtual and virtual[-1] > now else now))
-        return self.next_start(virtual, max(now, virtual[-1] if virtual else now))
+        return full_at
 
 
 @dataclass(frozen=True, slots=True)

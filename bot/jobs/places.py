@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 from bot.domain.generation import GenerationRequest
-from bot.domain.job import Job, JobState
+from bot.domain.job import Job
 from bot.domain.limits import GuildLimits
 from bot.jobs.policy import Policies
-from bot.ports import Clock, JobStore, Place, Waiting
+from bot.ports import Clock, JobStore, Place
 
 # An estimate that moves by less is the same one, and no reason to edit a message.
 _GRAIN = 15.0
@@ -29,23 +29,23 @@ class Places:
         now = self._clock.now()
         waiting = await self._store.waiting(guild_id, now)
         limits = await self._policies.limits(guild_id)
+        starts = limits.rate.schedule(waiting.starts, now, len(waiting.job_ids) + 1)
+        positions = {job_id: index for index, job_id in enumerate(waiting.job_ids)}
         figures: dict[GenerationRequest, float | None] = {}
         places = []
         for job in jobs:
-            known = job.state is JobState.QUEUED and job.id in waiting.job_ids
-            ahead = waiting.job_ids.index(job.id) if known else len(waiting.job_ids)
+            ahead = positions.get(job.id, len(positions))
             if job.request not in figures:
                 figures[job.request] = await self._store.usual_seconds(job.request)
-            places.append((job, Place(ahead, _ready(figures[job.request], waiting, limits, now, ahead))))
+            places.append((job, Place(ahead, _ready(figures[job.request], starts, limits, now, ahead))))
         return places
 
 
-def _ready(usual: float | None, waiting: Waiting, limits: GuildLimits, now: float, ahead: int) -> float | None:
+def _ready(usual: float | None, starts: Sequence[float], limits: GuildLimits, now: float, ahead: int) -> float | None:
     if usual is None:
         return None
-    by_rate = limits.rate.nth_start(waiting.starts, now, ahead)
     by_capacity = now + usual * (ahead // max(1, limits.active_per_guild))
-    return _grained(max(by_rate, by_capacity) + usual)
+    return _grained(max(starts[ahead], by_capacity) + usual)
 
 
 def _grained(moment: float) -> float:

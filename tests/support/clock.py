@@ -1,0 +1,77 @@
+"""Time that passes only when a test says so, and then in the order in which people sleep."""
+
+import asyncio
+import heapq
+import itertools
+from collections.abc import Callable
+
+EPOCH = 1_800_000_000.0
+_QUIET_TURNS = 15
+
+
+class VirtualClock:
+    """ports.Clock. `busy` are questions whether somebody works outside the event loop, such as the database's thread:
+    time stands still until they have finished."""
+
+    def __init__(self) -> None:
+        self.busy: list[Callable[[], bool]] = []
+        self._passed = 0.0
+        self._skew = 0.0
+        self._order = itertools.count()
+        self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
+
+    def now(self) -> float:
+        return EPOCH + self._passed + self._skew
+
+    def monotonic(self) -> float:
+        return self._passed
+
+    async def sleep(self, seconds: float) -> None:
+        if seconds <= 0:
+            await asyncio.sleep(0)
+            return
+        waker = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._sleepers, (self._passed + seconds, next(self._order), waker))
+        await waker
+
+    async def settle(self) -> None:
+        """Until everybody waits for time, or for something that never comes by itself."""
+        quiet = 0
+        while quiet < _QUIET_TURNS:
+            if any(busy() for busy in self.busy):
+                quiet = 0
+                await asyncio.sleep(0.0005)
+            else:
+                quiet += 1
+                await asyncio.sleep(0)
+
+    async def advance(self, seconds: float) -> None:
+        await self.until(lambda: False, seconds)
+
+    async def until(self, done: Callable[[], bool], within: float) -> bool:
+        """Let time pass until `done`, at most `within` seconds. Returns whether it was."""
+        target = self._passed + within
+        await self.settle()
+        while not done():
+            self._drop_cancelled()
+            if not self._sleepers or self._sleepers[0][0] > target:
+                self._passed = target
+                return done()
+            due, _, waker = heapq.heappop(self._sleepers)
+            self._passed = max(self._passed, due)
+            waker.set_result(None)
+            await self.settle()
+        return True
+
+    async def leap(self, seconds: float) -> None:
+        """The machine slept: everybody wakes late, and at once."""
+        self._passed += seconds
+        await self.advance(0)
+
+    def set_wall_clock(self, by: float) -> None:
+        """Somebody sets the wall clock; deadlines do not notice."""
+        self._skew += by
+
+    def _drop_cancelled(self) -> None:
+        while self._sleepers and self._sleepers[0][2].done():
+            heapq.heappop(self._sleepers)
