@@ -86,7 +86,7 @@ def imported(path: Path) -> Iterator[str]:
 
 
 def is_ours(module: str) -> bool:
-    return module.split(".")[0] in ("bot", "cogs", "storage")
+    return module.split(".", maxsplit=1)[0] in ("bot", "cogs", "storage")
 
 
 def names(path: Path) -> str:
