@@ -4,7 +4,8 @@ import hashlib
 import os
 from pathlib import Path
 
-STALE_SECONDS = 3600
+# Until then, what a stopped bot had received is still looked at (`left_over`); other processes may share the folder.
+STALE_SECONDS = 7 * 86400
 
 
 def put(part: Path, final: Path) -> None:
@@ -25,9 +26,9 @@ def digest(path: Path) -> str:
 
 
 def make(folder: Path) -> None:
-    """The folder, for this user only; what was left half-written in it an hour ago or earlier is removed.
+    """The folder, for this user only; what was left half-written in it a week ago or earlier is removed.
 
-    Raises OSError when it cannot be written to. The hour is for other processes that may share the folder.
+    Raises OSError when it cannot be written to.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     probe = folder / f"{os.getpid()}.part"

@@ -27,6 +27,8 @@ BYTES_PER_FRAME, BYTES_PER_FILM = 16, 2048
 SCALES = (1.0, 0.75, 0.5, 0.375, 0.25)
 # Bits per pixel under which x264 makes blocks of it, and fewer pixels look better.
 LEAST_BITS_PER_PIXEL = 0.03
+# Above this many, the slower presets show no difference and take more than twice the time.
+PLENTY_BITS_PER_PIXEL = 0.12
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +70,12 @@ def fit(source: Path, target: Path, limit: int) -> None:
         width, height = stream.width, stream.height
     bits = (limit * SHARE - BYTES_PER_FILM - frames * BYTES_PER_FRAME) * 8
     for scale in SCALES:
-        plan = _Plan(_even(width * scale), _even(height * scale), {"preset": "medium"}, int(bits / seconds))
-        enough = bits >= LEAST_BITS_PER_PIXEL * plan.width * plan.height * frames
-        if bits > 0 and (enough or scale == SCALES[-1]) and _two_passes(source, target, plan, limit):
+        size = _even(width * scale), _even(height * scale)
+        density = bits / (size[0] * size[1] * frames)
+        if bits <= 0 or (density < LEAST_BITS_PER_PIXEL and scale != SCALES[-1]):
+            continue
+        preset = "veryfast" if density > PLENTY_BITS_PER_PIXEL else "medium"
+        if _two_passes(source, target, _Plan(*size, {"preset": preset}, int(bits / seconds)), limit):
             return
     raise Unusable(f"cannot be made to fit {limit} bytes")
 

@@ -416,6 +416,18 @@ async def test_tracks_of_any_kind_beside_the_film_are_no_obstacle(artifacts: Che
         assert [track.type for track in reader.streams] == ["video", "audio"]
 
 
+async def test_what_an_earlier_process_received_is_found_again(artifacts: CheckedArtifacts) -> None:
+    assert artifacts.left_over(kit.job()) is None
+    body = kit.film()
+    artifacts.part(kit.job()).write_bytes(body)
+    left = artifacts.left_over(kit.job())
+    assert left is not None
+    kept = await artifacts.keep(kit.job(), left)
+    again = artifacts.left_over(kit.job())
+    assert again is not None
+    assert await artifacts.keep(kit.job(), again) == kept
+
+
 async def test_only_what_was_left_long_ago_is_cleared_away(tmp_path: Path) -> None:
     (tmp_path / "old.part").touch()
     (tmp_path / "new.part").touch()
