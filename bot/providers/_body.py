@@ -24,15 +24,18 @@ def spec_of(provider: str, specs: Sequence[ModelSpec], request: GenerationReques
 async def encode(spec: ModelSpec, request: GenerationRequest, images: Sequence[Path]) -> bytes:
     """The body to send, made outside the loop. `images` are the first frame and, for some models, the last one.
 
-    Raises Rejected when the model's facts have changed since the request was planned (ruling 2), OSError when a
-    picture cannot be read.
+    Raises Rejected, as nothing was sent: the model's facts have changed since the request was planned (ruling 2), or
+    a picture cannot be read.
     """
     try:
         values = dict(_values(spec, request))
         pictures = _pictures(spec, images)
     except InvalidRequest as error:
         raise Rejected(spec.provider, str(error)) from None
-    return await asyncio.to_thread(_assemble, values, pictures)
+    try:
+        return await asyncio.to_thread(_assemble, values, pictures)
+    except OSError as error:
+        raise Rejected(spec.provider, f"the picture cannot be read ({type(error).__name__})") from None
 
 
 def _assemble(values: Mapping[str, Value], pictures: Mapping[str, Path]) -> bytes:

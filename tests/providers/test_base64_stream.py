@@ -207,6 +207,7 @@ def test_what_is_not_base64_is_malformed(text: str) -> None:
         b"{'video':{'data_uri':'AAAA'}}",
         b'\xef\xbb\xbf{"video":{"data_uri":"AAAA"}}',
         b'{"a":' * 40 + b"1" + b"}" * 40,
+        b'{"deep":' + b"[" * 40 + b"]" * 40 + b',"video":{"data_uri":"AAAA"}}',
         b"]" * 10,
         b'{"padding":"' + b"x" * 70_000 + b'","video":{"data_uri":"AAAA"}}',
         b" " * 70_000,

@@ -229,8 +229,8 @@ async def test_the_wrong_number_of_pictures_is_refused(
         await encode(spec, planned(spec), jpegs[:count])
 
 
-async def test_a_picture_that_is_gone_is_a_matter_of_the_disk(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError):
+async def test_a_picture_that_is_gone_costs_nothing(tmp_path: Path) -> None:
+    with pytest.raises(Rejected, match="cannot be read"):
         await encode(WAN_I2V, planned(WAN_I2V), [tmp_path / "gone.jpg"])
 
 
