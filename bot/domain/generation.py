@@ -206,7 +206,7 @@ def plan(
         negative_prompt=clean(asked.negative_prompt) if asked.negative_prompt is not None else None,
         size=size,
         size_label=spec.sizes[size].label if size is not None else "",
-        duration=asked.duration,
+        duration=_duration(spec, asked.duration),
         frames=_frames(spec, asked),
         fps=asked.fps,
         steps=asked.steps,
@@ -254,6 +254,11 @@ def duration_bounds(spec: ModelSpec, fps: int | None = None) -> tuple[float, flo
     shortest, longest = spec.frames.low / rate, spec.frames.high / rate
     low, high = math.ceil(shortest * 100) / 100, math.floor(longest * 100) / 100
     return (low, high) if low <= high else (shortest, longest)
+
+
+def _duration(spec: ModelSpec, asked: float | None) -> float | None:
+    """Providers that take seconds document whole ones only; the nearest is never outside bounds that are whole."""
+    return asked if asked is None or spec.duration is None else math.floor(asked + 0.5)
 
 
 def _frames(spec: ModelSpec, asked: Asked) -> int | None:

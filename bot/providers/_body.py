@@ -3,7 +3,6 @@
 import asyncio
 import base64
 import json
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -72,17 +71,12 @@ def _size(spec: ModelSpec, request: GenerationRequest, index: int) -> Size:
 def _numbers(spec: ModelSpec, request: GenerationRequest) -> Iterator[tuple[str, Option | None, float | None]]:
     # A model that counts frames gets no seconds: the request keeps them for showing only.
     if spec.frames is None:
-        yield "duration", spec.duration, _seconds(request.duration)
+        yield "duration", spec.duration, request.duration
     yield "frames", spec.frames, request.frames
     yield "fps", spec.fps, request.fps
     yield "steps", spec.steps, request.steps
     yield "guidance", spec.guidance, request.guidance
     yield "seed", spec.seed, request.seed
-
-
-def _seconds(duration: float | None) -> int | None:
-    """Every documented duration is a whole number, and so are its bounds: the nearest one is never outside them."""
-    return None if duration is None else math.floor(duration + 0.5)
 
 
 def _whole(value: float) -> Value:
