@@ -45,6 +45,10 @@ class CannotConnect(Exception):
         self.exit_code = exit_code
 
 
+class UnreadableInteraction(app_commands.AppCommandError):
+    """A value of a kind that the command does not declare; a payload of Discord's own has none."""
+
+
 class Tree(app_commands.CommandTree["MatineeClient"]):
     async def interaction_check(self, interaction: discord.Interaction["MatineeClient"], /) -> bool:
         if interaction.guild_id is None or _installed_by_user_only(interaction):
@@ -57,6 +61,10 @@ class Tree(app_commands.CommandTree["MatineeClient"]):
             await super()._call(interaction)
         except app_commands.AppCommandError:
             raise
+        except (KeyError, TypeError, ValueError) as error:
+            # What a command raises is wrapped by then: only the library's own reading of the payload is left.
+            log.warning("an interaction could not be read", extra={"why": type(error).__name__})
+            raise UnreadableInteraction(type(error).__name__) from None
         except Exception as error:
             raise app_commands.AppCommandError("the interaction was not answered") from error
 

@@ -6,6 +6,7 @@ import discord
 from discord import app_commands
 
 from bot import texts
+from bot.client import UnreadableInteraction
 from bot.domain.errors import StorageUnavailable, UserError
 from cogs._options import BadOption
 from cogs._place import Interaction
@@ -33,7 +34,12 @@ def _words(interaction: Interaction, error: BaseException) -> str:
             return texts.storage(error.full)
         case BadOption():
             return error.words
-        case app_commands.CommandSignatureMismatch() | app_commands.CommandNotFound() | app_commands.TransformerError():
+        case (
+            app_commands.CommandSignatureMismatch()
+            | app_commands.CommandNotFound()
+            | app_commands.TransformerError()
+            | UnreadableInteraction()
+        ):
             return texts.COMMAND_CHANGED
         case _:
             incident = f"{interaction.id:x}"[-8:]

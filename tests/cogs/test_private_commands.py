@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 from cogs_kit import World, words
 
+from bot.client import UnreadableInteraction
 from bot.domain.job import JobState
 
 
@@ -115,9 +116,9 @@ async def test_a_file_that_discord_does_not_hold_is_refused(world: World) -> Non
 
 
 async def test_a_payload_that_cannot_be_read_is_answered_and_the_client_lives(world: World) -> None:
-    world.provoked = (ValueError, KeyError)
+    world.provoked = (UnreadableInteraction,)
     data = {"id": "1", "name": "video", "type": 1, "options": [option("duration", 10, "long"), {"name": "prompt"}]}
-    assert "Matinee hit a bug" in words(await world.raw(world.alice, data))
+    assert "nothing was stored or spent" in words(await world.raw(world.alice, data))
     await world.ask()
 
 

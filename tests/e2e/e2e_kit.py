@@ -56,6 +56,16 @@ class Scene:
             stage.discord.member(name, guild) for name in ("alice", "ben", "chen", "mara")
         )
 
+    def elsewhere(self, name: str) -> Scene:
+        """The same bot and the same people in another guild."""
+        guild = self.discord.world.add_guild(name)
+        for channel in ("general", "films"):
+            guild.add_channel(channel)
+        for driver in (self.alice, self.ben, self.chen):
+            guild.add_member(driver.user, permissions=self.discord.PERMS_MEMBER)
+        guild.add_member(self.mara.user, permissions=self.discord.PERMS_MODERATOR)
+        return Scene(self.stage, guild, self.log, self.environment)
+
     @property
     def database(self) -> Path:
         return self.stage.folder / "matinee.db"
