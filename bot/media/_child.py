@@ -46,6 +46,13 @@ class ChildFailed(Exception):
         self.costly = costly
 
 
+class TooSlow(ChildFailed):
+    """It was ended at its deadline."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"it took more than {seconds:g} s", costly=True)
+
+
 def _import_path() -> list[str]:
     return [str(Path(entry).absolute()) for entry in sys.path]
 
@@ -180,7 +187,7 @@ class Children:
                     raise Closing from error
                 raise
             except TimeoutError as error:
-                raise ChildFailed(f"it took more than {self._limits.wall:g} s", costly=True) from error
+                raise TooSlow(self._limits.wall) from error
             finally:
                 await child.end()
                 self._busy.discard(child)

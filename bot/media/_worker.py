@@ -48,12 +48,13 @@ def _restrain(limits: dict[str, int], parent: int) -> None:
         libc = ctypes.CDLL(None)
         libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+        # macOS refuses this one; there the deadline has to do.
+        resource.setrlimit(resource.RLIMIT_AS, (limits["memory"], limits["memory"]))
     # The parent may have died before the line above took effect.
     if os.getppid() != parent:
         os._exit(0)
     os.nice(limits["nice"])
     for what, value in (
-        (resource.RLIMIT_AS, limits["memory"]),
         (resource.RLIMIT_CPU, limits["cpu"]),
         (resource.RLIMIT_FSIZE, limits["written"]),
         (resource.RLIMIT_NOFILE, limits["files"]),

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bot.domain.job import Artifact, Job, MediaKind
 from bot.media import _disk
-from bot.media._child import ChildFailed, Children, Limits
+from bot.media._child import ChildFailed, Children, Limits, TooSlow
 from bot.media._formats import HEAD_BYTES, sniff
 from bot.ports import UnusableMedia
 
@@ -161,6 +161,8 @@ async def _twice(children: Children, order: dict[str, object]) -> dict[str, obje
     """A result may have been paid for: a child that was ended from outside, for memory say, is no verdict on it."""
     try:
         return await children.ask(order)
+    except TooSlow:
+        raise
     except ChildFailed as error:
         log.warning("a media child failed, asking another", extra={"task": order["task"], "how": str(error)})
         return await children.ask(order)
