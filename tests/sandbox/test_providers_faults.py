@@ -186,9 +186,9 @@ async def test_an_answer_can_be_late():
         request = asyncio.create_task(client.get("/cogvideox/health"))
         while not providers.requests:
             await asyncio.sleep(0)
-        await clock.advance(29)
+        await clock.live_through(29)
         assert not request.done()
-        await clock.advance(1)
+        await clock.live_through(1)
         assert (await request).status == 503
 
 
@@ -211,7 +211,7 @@ async def test_a_failed_word_fails_the_generation_for_good():
                 ("FAILED", "out of memory")
             ] * 2
             assert (await client.get(created["response_url"])).status == 409
-        await options.clock.advance(200)
+        await options.clock.live_through(200)
         assert [each.state for each in providers.generations] == [GenerationState.FAILED] * 2
 
 

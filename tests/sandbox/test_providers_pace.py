@@ -41,7 +41,7 @@ async def open_client():
 
 
 async def advance(client, seconds):
-    await client.providers.options.clock.advance(seconds)
+    await client.providers.options.clock.live_through(seconds)
 
 
 async def status(client, created):

@@ -1,8 +1,9 @@
 """A local Discord over real sockets."""
 
+from bot.sandbox.clock import ManualClock, SystemClock
+
 from .app import SandboxDiscord
 from .buckets import Limit
-from .clock import ManualClock, SystemClock
 from .faults import Fault
 from .interaction import Callback, Interaction, Modal
 from .member import MemberDriver

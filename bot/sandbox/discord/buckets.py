@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
-from .clock import Clock
+from bot.sandbox.clock import Clock
 
 
 @dataclass(frozen=True)

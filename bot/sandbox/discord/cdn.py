@@ -11,7 +11,8 @@ from urllib.parse import quote, urlsplit
 from aiohttp import web
 from PIL import Image
 
-from .clock import Clock
+from bot.sandbox.clock import Clock
+
 from .media import inspect
 from .message import Attachment, Upload
 from .options import SandboxOptions

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from .clock import Clock
+from bot.sandbox.clock import Clock
+
 from .command_rules import CHAT_INPUT, CommandRules
 from .errors import ApiError, Problems, refuse
 from .hub import Event, Hub

@@ -5,7 +5,8 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 
-from .clock import Clock
+from bot.sandbox.clock import Clock
+
 from .command_rules import check_choice
 from .components import ComponentRules
 from .errors import Problems, refuse

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from bot.sandbox.clock import Clock
+
 from .cdn import Cdn
-from .clock import Clock
 from .components import completed
 from .errors import Problems, refuse
 from .hub import Event, Hub

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from .clock import Clock
+from bot.sandbox.clock import Clock
+
 from .hub import Hub
 from .message import Message
 from .options import SandboxOptions

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from bot.sandbox.clock import Clock, SystemClock
+
 from .buckets import DEFAULT_LIMITS, Limit
-from .clock import Clock, SystemClock
 
 MIB = 1024 * 1024
 _LIMIT_BY_TIER = {0: 20 * MIB, 1: 20 * MIB, 2: 50 * MIB, 3: 100 * MIB}

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from bot.sandbox.clock import Clock
+
 from . import wire
-from .clock import Clock
 from .interaction import Interaction
 from .interactions import Interactions
 from .message import Attachment, Json, Message

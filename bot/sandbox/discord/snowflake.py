@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from .clock import Clock
+from bot.sandbox.clock import Clock
 
 EPOCH_MS = 1_420_070_400_000
 

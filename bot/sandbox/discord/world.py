@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from .clock import Clock
+from bot.sandbox.clock import Clock
+
 from .hub import Event, Hub
 from .message import Message
 from .permissions import NONE, PERMS_BOT, PERMS_MEMBER, Permission

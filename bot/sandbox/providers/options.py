@@ -2,7 +2,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from bot.sandbox.providers.clock import Clock, SystemClock
+from bot.sandbox.clock import Clock, SystemClock
 from bot.sandbox.providers.faults import Provider
 
 

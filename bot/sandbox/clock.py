@@ -26,7 +26,10 @@ class SystemClock:
 
 
 class ManualClock:
-    """Stands still until `advance`; sleepers wake in the order of their deadlines."""
+    """Stands still until it is moved; sleepers wake in the order of their deadlines."""
+
+    # Enough turns of the event loop for whoever is awake to finish and ask for the next sleep.
+    _TURNS = 20
 
     def __init__(self, start: float | None = None) -> None:
         self._now = time.time() if start is None else start
@@ -50,3 +53,16 @@ class ManualClock:
             _, _, waiter = heapq.heappop(self._sleepers)
             if not waiter.done():
                 waiter.set_result(None)
+
+    async def live_through(self, seconds: float) -> None:
+        """As `advance`, but whoever is woken on the way may act, and sleep again, at their own moment."""
+        target = self._now + seconds
+        await self._settle()
+        while self._sleepers and self._sleepers[0][0] <= target:
+            self.advance(max(0.0, self._sleepers[0][0] - self._now))
+            await self._settle()
+        self._now = target
+
+    async def _settle(self) -> None:
+        for _ in range(self._TURNS):
+            await asyncio.sleep(0)
