@@ -234,7 +234,7 @@ async def test_every_request_is_recorded(open_client):
     await client.get("/nowhere/at/all", token=None)
     known, unknown = client.providers.requests
     assert (known.provider, known.model, known.step, known.status) == ("pipelet", "wan22-fast-i2v", "create", 200)
-    assert (known.method, known.path, known.when) == ("POST", I2V, 0)
+    assert (known.method, known.path, known.when) == ("POST", I2V, client.providers.options.clock.now())
     assert known.headers["Content-Type"] == "application/json"
     assert known.body == {"prompt": "a cat", "data_uri": "<image>"}
     assert (unknown.provider, unknown.path, unknown.status) == (None, "/nowhere/at/all", 404)
