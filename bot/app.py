@@ -29,6 +29,7 @@ from bot.jobs.recovery import Recovery
 from bot.jobs.runner import Runner
 from bot.jobs.service import Jobs
 from bot.jobs.submission import Submission
+from bot.media._child import ChildFailed
 from bot.media.artifacts import CheckedArtifacts
 from bot.media.pictures import SafePictures
 from bot.providers._chutes_models import DOCUMENTED_HOSTS
@@ -206,6 +207,10 @@ class App:
             try:
                 await part.start()
                 await asyncio.to_thread((folder / "uploads").mkdir, parents=True, exist_ok=True)
+            except ChildFailed as error:
+                raise ConfigurationError(
+                    f"configuration: media: a media child does not start ({error}); fix: install the locked requirements"
+                ) from None
             except OSError as error:
                 raise ConfigurationError(
                     f"configuration: media.directory: {folder} cannot be written ({error.strerror}); "
