@@ -145,10 +145,12 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """`deleted`: a human removed the message before we knew that it existed; it is not posted again (R11)."""
+    """`deleted`: a human removed the message before we knew that it existed; it is not posted again (R11).
+    `direct`: it went to the member's direct messages, because its channel was closed."""
 
     message_id: int | None
     deleted: bool = False
+    direct: bool = False
 
 
 class Delivery(Protocol):

@@ -11,7 +11,7 @@ from bot.domain.job import Job, JobState
 from bot.domain.limits import GuildLimits, RateLimit
 from bot.ports import Claim
 from storage.policy_store import decode_policy
-from storage.rows import to_job, to_row
+from storage.rows import to_job, to_row, update
 
 
 class Claims:
@@ -85,8 +85,7 @@ class Claims:
             tries=job.tries + 1,
             first_try_at=job.first_try_at or now,
         )
-        self._jobs.update_job(connection, **to_row(started), from_state=job.state.value, from_epoch=job.epoch)
-        return started
+        return update(self._jobs, connection, job, started)
 
     def settle(
         self, connection: sqlite3.Connection, job: Job, evidence: Evidence, status: int | None, now: float

@@ -6,14 +6,14 @@ from dataclasses import replace
 from statistics import median
 from typing import Any, TypeVar
 
-from bot.domain.errors import Evidence, NotAllowed, RateLimited, Rule, Scope, Stale
+from bot.domain.errors import Evidence, NotAllowed, RateLimited, Rule, Scope
 from bot.domain.generation import GenerationRequest
 from bot.domain.job import Job, JobState
 from bot.domain.limits import GuildLimits, turns
 from bot.ports import Claim, Clock, Waiting
 from storage.claims import Claims
 from storage.database import Database, load_queries
-from storage.rows import to_job, to_row
+from storage.rows import to_job, to_row, update
 
 # Longer, and Discord's three seconds are lost; the member is told to try again.
 _ADMISSION_PATIENCE = 0.4
@@ -78,14 +78,9 @@ class SqliteJobStore:
         return await self._replace(job, replace(job, **changes), "told" if changes.get("told") else "noted")
 
     async def _replace(self, old: Job, new: Job, point: str) -> Job:
-        await self._write(lambda connection: self._update(connection, old, new), point)
-        self._observer(new)
-        return new
-
-    def _update(self, connection: sqlite3.Connection, old: Job, new: Job) -> None:
-        row = to_row(new) | {"from_state": old.state.value, "from_epoch": old.epoch}
-        if self._jobs.update_job(connection, **row) != 1:
-            raise Stale(f"{old.id} is no longer {old.state} at epoch {old.epoch}")
+        stored = await self._write(lambda connection: update(self._jobs, connection, old, new), point)
+        self._observer(stored)
+        return stored
 
     async def claim(self, provider: str, concurrency: int, now: float) -> Claim:
         claim = await self._write(
@@ -102,13 +97,13 @@ class SqliteJobStore:
     ) -> Job:
         moved = job.to_state(to, **changes)
 
-        def work(connection: sqlite3.Connection) -> None:
+        def work(connection: sqlite3.Connection) -> Job:
             self._claims.settle(connection, job, evidence, status, self._clock.now())
-            self._update(connection, job, moved)
+            return update(self._jobs, connection, job, moved)
 
-        await self._write(work, to)
-        self._observer(moved)
-        return moved
+        stored = await self._write(work, to)
+        self._observer(stored)
+        return stored
 
     async def unfinished(self) -> Sequence[Job]:
         return await self._list(self._jobs.unfinished)

@@ -5,6 +5,7 @@ import sqlite3
 from dataclasses import asdict
 from typing import Any
 
+from bot.domain.errors import Stale
 from bot.domain.generation import Capability, GenerationRequest
 from bot.domain.job import Artifact, Cause, Destination, Job, JobState, MediaKind, RemoteHandle
 
@@ -24,9 +25,10 @@ def to_row(job: Job) -> dict[str, Any]:
         "state": job.state.value,
         "remote": json.dumps(asdict(job.remote)) if job.remote else None,
         "artifact": json.dumps(asdict(job.artifact)) if job.artifact else None,
-        "discard": int(job.discard),
+        "discard": job.discard.value if job.discard else None,
         "told": int(job.told),
         "repeated": int(job.repeated),
+        "direct": int(job.direct),
         "cause": job.cause.value if job.cause else None,
         "has_files": int(bool(job.request.images) or job.artifact is not None),
     }
@@ -41,11 +43,21 @@ def to_job(row: sqlite3.Row) -> Job:
         state=JobState(row["state"]),
         remote=RemoteHandle(**json.loads(row["remote"])) if row["remote"] else None,
         artifact=_artifact(row["artifact"]) if row["artifact"] else None,
-        discard=bool(row["discard"]),
+        discard=Cause(row["discard"]) if row["discard"] else None,
         told=bool(row["told"]),
         repeated=bool(row["repeated"]),
+        direct=bool(row["direct"]),
         cause=Cause(row["cause"]) if row["cause"] else None,
     )
+
+
+def update(queries: Any, connection: sqlite3.Connection, old: Job, new: Job) -> Job:  # noqa: ANN401  # loaded queries
+    """The job as it is stored now, which may know more than `new` does. Raises Stale."""
+    compared = {"from_state": old.state.value, "from_epoch": old.epoch, "from_ack": old.ack_message_id}
+    row = queries.update_job(connection, **to_row(new), **compared)
+    if row is None:
+        raise Stale(f"{old.id} is no longer {old.state} at epoch {old.epoch}")
+    return to_job(row)
 
 
 def _request(text: str) -> GenerationRequest:

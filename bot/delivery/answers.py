@@ -6,7 +6,7 @@ from enum import StrEnum
 import aiohttp
 import discord
 
-from bot.domain.errors import MatineeError, Undeliverable
+from bot.domain.errors import Undeliverable
 
 
 class Answer(StrEnum):
@@ -87,10 +87,6 @@ FAILURES = (
     json.JSONDecodeError,
 )
 BAN_SECONDS = 600.0
-
-
-class DeliveryRevoked(MatineeError):
-    """Discord refuses the bot's own token: nothing can be delivered until the operator sets a new one."""
 
 
 class Refused(Exception):

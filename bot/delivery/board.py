@@ -10,8 +10,9 @@ from weakref import WeakValueDictionary
 
 import discord
 
-from bot.delivery.answers import DeliveryRevoked, Refused
+from bot.delivery.answers import Refused
 from bot.delivery.line import Line
+from bot.domain.errors import DeliveryRevoked
 from bot.domain.job import Job
 from bot.domain.messages import Message
 from bot.ports import Clock

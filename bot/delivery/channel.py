@@ -120,9 +120,9 @@ class ChannelDelivery:
             return await self._line.patiently(post, done=posted)
 
         if doubtful and (found := await posted()) is not None:
-            return Delivered(found)
+            return Delivered(found, direct=guild_id is None)
         limit = job.to.file_limit if guild_id is not None else _UNLIMITED
-        return Delivered(await fitting.deliver(guild_id, limit, attempt))
+        return Delivered(await fitting.deliver(guild_id, limit, attempt), direct=guild_id is None)
 
     async def _to_acknowledgement(self, job: Job, fitting: Fitting, doubtful: bool) -> Delivered:
         """The film takes the place of the queue message: an edit needs no permission to write, and may be repeated."""

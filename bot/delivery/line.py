@@ -5,7 +5,8 @@ from collections.abc import Awaitable, Callable, Iterator
 from itertools import chain, count, repeat
 from typing import TypeVar
 
-from bot.delivery.answers import BAN_SECONDS, FAILURES, Answer, DeliveryRevoked, Refused, read
+from bot.delivery.answers import BAN_SECONDS, FAILURES, Answer, Refused, read
+from bot.domain.errors import DeliveryRevoked
 from bot.ports import Clock
 
 T = TypeVar("T")

@@ -12,6 +12,7 @@ MatineeError
 │   ├── Ambiguous            may have been charged (E2)
 │   └── BadResponse          charged, but what came is unusable (E3), or their contract is broken
 ├── DeliveryError            Discord said no for good, `cause` says why
+├── DeliveryRevoked          Discord refuses the bot's own token: stop, until the operator sets a new one
 ├── StorageUnavailable       busy or full: nothing was committed
 ├── Stale                    somebody else moved the job first: look again
 └── IllegalTransition        our own bug
@@ -134,9 +135,12 @@ class Evidence(StrEnum):
     AMBIGUOUS = "E2"
     CHARGED_UNUSABLE = "E3"
     MADE = "made"
+    # Accepted, and called back before the provider began: nothing is owed, but it was a start.
+    WITHDRAWN = "withdrawn"
 
     @property
     def free(self) -> bool:
+        """It was no start: the provider never took it."""
         return self in (Evidence.NOT_SENT, Evidence.REFUSED)
 
 
@@ -195,6 +199,10 @@ class DeliveryError(MatineeError):
     def __init__(self, cause: Undeliverable, detail: str = "") -> None:
         super().__init__(f"{cause.value} {detail}".strip())
         self.cause, self.detail = cause, detail
+
+
+class DeliveryRevoked(MatineeError):
+    pass
 
 
 @dataclass

@@ -77,6 +77,7 @@ class Cause(StrEnum):
     RESULT_GONE = "result_gone"
     STORAGE_FULL = "storage_full"
     ARTIFACT_GONE = "artifact_gone"
+    PICTURE_GONE = "picture_gone"
     BY_MEMBER = "by_member"
     BY_MODERATOR = "by_moderator"
     BY_PROVIDER = "by_provider"
@@ -175,7 +176,8 @@ class Job:
     """One request and all that is durably known about it. `epoch` counts its moves; every move compares it (R9).
 
     Times are epoch seconds. `started_at` is the start of its last attempt, `ended_at` is set in a terminal state only.
-    `nonce` is its one name towards Discord, for life (R6). `told` is True once the member has seen how it ended.
+    `nonce` is its one name towards Discord, for life (R6). `discard` says who threw its result away before there was
+    one. `told` is True once the member has seen how it ended. `direct`: the film went to the member's direct messages.
     """
 
     id: str
@@ -196,10 +198,11 @@ class Job:
     attempt_id: int | None = None
     started_at: float | None = None
     remote: RemoteHandle | None = None
-    discard: bool = False
+    discard: Cause | None = None
     artifact: Artifact | None = None
     made_at: float | None = None
     result_message_id: int | None = None
+    direct: bool = False
     cause: Cause | None = None
     detail: str = ""
     told: bool = False

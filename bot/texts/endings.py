@@ -44,6 +44,7 @@ _REASONS: dict[Cause, _Reason] = {
     Cause.STORAGE_FULL: _Reason(
         "Matinee's disk is full, so the result could not be kept", "Please tell the operator of this bot."
     ),
+    Cause.PICTURE_GONE: _Reason("the picture is no longer on Matinee's disk", "Please attach it again."),
     Cause.ARTIFACT_GONE: _Reason("the finished file is no longer on Matinee's disk", _COSTS_AGAIN),
     Cause.BY_MEMBER: _Reason("it was cancelled by the member who asked for it"),
     Cause.BY_MODERATOR: _Reason("it was cancelled by a moderator"),
@@ -69,6 +70,8 @@ def ending(job: Job, keep_days: float = 7) -> Message:
 
 def _ending(job: Job, keep_days: float) -> tuple[str, str]:
     if job.state is JobState.DONE:
+        if job.direct:
+            return "done", "Matinee may not post it here, so the member who asked has it in a direct message."
         if job.result_message_id is None:
             return "done", "It was posted, and somebody has removed it since."
         return "done", link(job, job.result_message_id)
@@ -106,6 +109,8 @@ def result(job: Job, artifact: Artifact, *, compressed_from: int | None = None) 
         lines.append(
             f"It was compressed from {size(compressed_from)} to {size(artifact.size)}, to fit the limit of this place."
         )
+    elif artifact.compressed:
+        lines.append("It was compressed again by Matinee, so that it plays everywhere.")
     return Message("\n".join(lines), mention=job.to.member_id)
 
 

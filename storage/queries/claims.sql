@@ -7,7 +7,7 @@ SELECT jobs.guild_id, coalesce(turn.served, 0) AS served,
        min(CASE WHEN jobs.not_before > :now THEN jobs.not_before END) AS ready_at
 FROM jobs
 LEFT JOIN guild_turns AS turn ON turn.provider = jobs.provider AND turn.guild_id = jobs.guild_id
-WHERE jobs.provider = :provider AND jobs.state = 'queued'
+WHERE jobs.provider = :provider AND jobs.state = 'queued' AND jobs.discard IS NULL
 GROUP BY jobs.guild_id
 ORDER BY served, min(jobs.queued_at), jobs.guild_id;
 
@@ -23,7 +23,8 @@ GROUP BY member_id;
 SELECT jobs.*, min(jobs.queued_at) AS oldest, coalesce(turn.served, 0) AS served
 FROM jobs
 LEFT JOIN member_turns AS turn ON turn.guild_id = jobs.guild_id AND turn.member_id = jobs.member_id
-WHERE jobs.provider = :provider AND jobs.guild_id = :guild_id AND jobs.state = 'queued' AND jobs.not_before <= :now
+WHERE jobs.provider = :provider AND jobs.guild_id = :guild_id AND jobs.state = 'queued' AND jobs.discard IS NULL
+      AND jobs.not_before <= :now
 GROUP BY jobs.member_id
 ORDER BY served, oldest, jobs.id;
 

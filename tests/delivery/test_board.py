@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from delivery_kit import Cause, HandClock, JobState, Scene, opened
 
-from bot.delivery.answers import DeliveryRevoked
+from bot.domain.errors import DeliveryRevoked
 from bot.domain.job import InProgress, Job
 from bot.sandbox.discord import Fault, Permission
 

@@ -10,8 +10,9 @@ import pytest
 from aiohttp import web
 from delivery_kit import LeapingClock, Scene, opened, redirected
 
-from bot.delivery.answers import Answer, DeliveryRevoked, Refused
+from bot.delivery.answers import Answer, Refused
 from bot.delivery.line import Line
+from bot.domain.errors import DeliveryRevoked
 
 Refusal = Callable[[], web.Response]
 

@@ -7,7 +7,7 @@ import pytest
 from delivery_kit import JobState, MediaKind, Scene, opened
 
 from bot import texts
-from bot.delivery.answers import DeliveryRevoked
+from bot.domain.errors import DeliveryRevoked
 from bot.ports import Delivered
 from bot.sandbox.discord import Fault, Permission, Upload
 from bot.ui import sendable

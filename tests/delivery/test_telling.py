@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from delivery_kit import Cause, JobState, Scene, opened
 
-from bot.delivery.answers import DeliveryRevoked
+from bot.domain.errors import DeliveryRevoked
 from bot.sandbox.discord import Fault, Permission
 
 POST = "POST /channels/*/messages"
