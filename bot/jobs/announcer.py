@@ -38,6 +38,7 @@ class Announcer:
                     await self._show(guild_id)
                 except StorageUnavailable:
                     self._dirty.add(guild_id)
+                    self._rung.set()
                 except Exception:  # the root of this task
                     log.exception("queue messages of a guild not brought up to date", extra={"guild": guild_id})
             await self._clock.sleep(self._every)

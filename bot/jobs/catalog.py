@@ -44,7 +44,10 @@ class Catalog:
         raise NoSuchModel(model, COMMANDS[same[0].capability] if same else None)
 
     def usual_seconds(self, request: GenerationRequest) -> float:
-        """What the provider's document says about the time once started, before there are figures of our own."""
+        """What the provider's document says about the time once started, before there are figures of our own.
+
+        Raises NoSuchModel.
+        """
         spec = self.find(request.capability, request.model)
         size = spec.sizes[request.size] if request.size is not None else None
         return (size.usual_seconds if size else None) or spec.usual_seconds

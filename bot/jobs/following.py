@@ -43,11 +43,17 @@ class Following:
     ) -> None:
         self._store, self._artifacts, self._delivery = store, artifacts, delivery
         self._submission, self._clock, self._stuck_seconds = submission, clock, stuck_seconds
-        self._cancelling: dict[str, Cause] = {}
+        self._wished: dict[str, Cause] = {}
         self._next_beat: dict[str, float] = {}
 
     async def follow(self, job: Job, handle: RemoteHandle, provider: QueueProvider, usual: float) -> Job:
         """Ask until it is made, fetch it, and move the job on. After a restart this simply begins again."""
+        try:
+            return await self._follow(job, handle, provider, usual)
+        finally:
+            self._wished.pop(job.id, None)
+
+    async def _follow(self, job: Job, handle: RemoteHandle, provider: QueueProvider, usual: float) -> Job:
         plan = Plan(self._clock.monotonic(), usual)
         gone = 0
         while True:
@@ -107,7 +113,7 @@ class Following:
                 # No document says whether a failed request is billed, so it counts as if it were.
                 return await self._submission.lost(job, Cause.FAILED, reason)
             case Cancelled():
-                return await self._cancelled(job, self._cancelling.get(job.id, Cause.BY_PROVIDER))
+                return await self._cancelled(job, self._wished.get(job.id, Cause.BY_PROVIDER))
 
     async def _fetch(self, job: Job, handle: RemoteHandle, provider: QueueProvider) -> Job:
         """Fetching is free and may be repeated: an unusable answer three times, an outage until it counts as stuck."""
@@ -140,15 +146,10 @@ class Following:
     async def _give_up(self, job: Job, handle: RemoteHandle, provider: QueueProvider) -> Job:
         minutes = round(self._stuck_seconds / 60)
         log.error("gave up on a request that stopped moving", extra={"job": job.id, "provider": provider.name})
-        try:
-            never_started = await provider.cancel(handle)
-        except ProviderError as error:
-            log.warning("could not cancel: %s", error.detail, extra={"job": job.id})
-            never_started = False
-        if never_started:
+        if await self._drop(handle, provider):
             return await self._store.settle(
                 job,
-                Evidence.REFUSED,
+                Evidence.WITHDRAWN,
                 JobState.REFUSED,
                 cause=Cause.STUCK,
                 detail=f"{minutes} minutes",
@@ -160,14 +161,12 @@ class Following:
         """Ask the provider to drop a request that it has not started. Returns the job as it is then."""
         if job.remote is None:
             return job
-        self._cancelling[job.id] = cause
+        # Kept as long as it is followed: when no answer tells us now, the status may tell it later.
+        self._wished[job.id] = cause
         try:
-            dropped = await self._drop(job.remote, provider)
-            return await self._cancelled(job, cause) if dropped else job
+            return await self._cancelled(job, cause) if await self._drop(job.remote, provider) else job
         except Stale:
             return await self._store.get(job.id) or job
-        finally:
-            del self._cancelling[job.id]
 
     async def _drop(self, handle: RemoteHandle, provider: QueueProvider) -> bool:
         """True when the request will never run. A lost answer to a cancel is settled by the status (cancel trap)."""
@@ -183,5 +182,5 @@ class Following:
 
     async def _cancelled(self, job: Job, cause: Cause) -> Job:
         return await self._store.settle(
-            job, Evidence.REFUSED, JobState.CANCELLED, cause=cause, ended_at=self._clock.now()
+            job, Evidence.WITHDRAWN, JobState.CANCELLED, cause=cause, ended_at=self._clock.now()
         )

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from bot.domain.errors import ProviderError, StorageUnavailable
+from bot.domain.job import Job
 from bot.jobs.catalog import Catalog
 from bot.ports import Artifacts, Clock, JobStore, Pictures
 
@@ -48,11 +49,18 @@ class Housekeeping:
     async def sweep(self) -> None:
         """Remove the films and pictures of jobs that ended more than `keep_days` ago."""
         for job in await self._store.expired(self._clock.now() - self._keep_seconds):
-            if job.artifact is not None:
-                self._artifacts.forget(job.artifact)
-            for name in job.request.images:
-                self._pictures.forget(name)
+            try:
+                self._forget_files(job)
+            except OSError:
+                log.exception("files past their time stay", extra={"job": job.id})
+                continue
             await self._store.files_gone(job)
+
+    def _forget_files(self, job: Job) -> None:
+        if job.artifact is not None:
+            self._artifacts.forget(job.artifact)
+        for name in job.request.images:
+            self._pictures.forget(name)
 
     async def refresh(self) -> None:
         for provider in self._catalog.providers:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from bot.domain.errors import Evidence, Unavailable
 
 _FIRST_PAUSE = 5.0
+_LEAST_RETRY_AFTER = 1.0
 _LONGEST_RETRY_AFTER = 600.0
 _TOO_MANY_REQUESTS = 429
 
@@ -26,11 +27,14 @@ _RATE_LIMITED = Patience(1_000_000, 3600)
 def next_try(error: Unavailable, tries: int, first_try_at: float, now: float) -> float | None:
     """When to submit again, in epoch seconds, or None when patience has run out. `tries` counts this one."""
     patience = _NOT_SENT if error.evidence is Evidence.NOT_SENT else _BUSY
+    pause = _FIRST_PAUSE * 2.0 ** (min(tries, 6) - 1)
     if error.status == _TOO_MANY_REQUESTS:
         patience = _RATE_LIMITED
-    pause = min(_FIRST_PAUSE * 2.0 ** (min(tries, 6) - 1), _LONGEST_RETRY_AFTER)
+        # No try is used up that could be counted: it is age that makes the pauses longer.
+        pause = max(_FIRST_PAUSE, now - first_try_at)
     if error.retry_after is not None:
-        pause = min(error.retry_after, _LONGEST_RETRY_AFTER)
+        pause = max(_LEAST_RETRY_AFTER, error.retry_after)
+    pause = min(pause, _LONGEST_RETRY_AFTER)
     if tries >= patience.tries or now + pause > first_try_at + patience.seconds:
         return None
     return now + pause

@@ -30,12 +30,12 @@ class Recovery:
 
     async def _account(self, job: Job) -> Job:
         """The call may have been paid for. Its bytes count if all of them reached the disk; else nobody can know."""
-        left = self._artifacts.left_over(job)
-        if left is not None:
-            try:
+        try:
+            left = self._artifacts.left_over(job)
+            if left is not None:
                 return await self._submission.made(job, await self._artifacts.keep(job, left))
-            except (UnusableMedia, OSError) as error:
-                log.info("what was left is not a whole result: %s", error, extra={"job": job.id})
+        except (UnusableMedia, OSError) as error:
+            log.info("what was left is not a whole result: %s", error, extra={"job": job.id})
         log.warning("cut off while it was submitted", extra={"job": job.id, "provider": job.provider})
         return await self._store.settle(
             job, Evidence.AMBIGUOUS, JobState.AMBIGUOUS, cause=Cause.RESTARTED, ended_at=self._clock.now()

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from typing import Any
 
-from bot.domain.errors import DeliveryError, Stale, StorageUnavailable, Undeliverable
+from bot.domain.errors import DeliveryError, DeliveryRevoked, NoSuchModel, Stale, StorageUnavailable, Undeliverable
 from bot.domain.job import Cause, Job, JobState
 from bot.jobs.announcer import Announcer
 from bot.jobs.catalog import Catalog
@@ -16,7 +16,11 @@ from bot.ports import Clock, Delivery, JobStore, Provider, QueueProvider
 
 log = logging.getLogger(__name__)
 
-_TELL_AGAIN = 30.0
+_STORAGE_PAUSE = 1.0
+# After a mistake of our own a step is tried again, for five minutes in all.
+_MISTAKE_PAUSE, _MOST_MISTAKES = 30.0, 10
+# However far away the next start seems: the wall clock that dates it may be set.
+_LONGEST_REST = 60.0
 # A stop ends within two seconds after the drain, whatever hangs.
 _CUT_SECONDS, _CANCEL_SECONDS = 0.7, 0.3
 _CAUSES = {
@@ -56,10 +60,10 @@ class Runner:
         """Take up everything that the rows say is unfinished, then let new jobs start."""
         for job in await self._store.unfinished():
             self._live.update(job)
-            if job.state is not JobState.QUEUED:
-                self._move(job, recovering=True)
-            else:
+            if self._rests(job):
                 self._announcer.changed(job)
+            else:
+                self._move(job, recovering=True)
         self._started = True
         for provider in self._catalog.providers:
             self._dispatchers.append(asyncio.create_task(self._dispatch(provider), name=f"dispatch {provider.name}"))
@@ -104,10 +108,18 @@ class Runner:
             self._move(job)
 
     async def cancel(self, job: Job, cause: Cause) -> Job:
+        """Ask the provider to drop a job that it has not started. Returns the job as it is then."""
         provider = self._catalog.provider(job.provider)
-        if job.state is JobState.SUBMITTED and isinstance(provider, QueueProvider):
-            return await self._following.cancel(job, provider, cause)
-        return job
+        if job.state is not JobState.SUBMITTED or not isinstance(provider, QueueProvider):
+            return job
+        after = await self._following.cancel(job, provider, cause)
+        following = self._moving.get(job.id)
+        if after.state is JobState.CANCELLED and following is not None:
+            # It would learn of this with its next question only, half a minute later.
+            following.cancel()
+            await asyncio.wait([following])
+            self._move(after)
+        return after
 
     async def _dispatch(self, provider: Provider) -> None:
         bell = self._bells[provider.name]
@@ -131,7 +143,9 @@ class Runner:
         ringing = asyncio.create_task(bell.wait())
         waits: list[asyncio.Task[Any]] = [ringing]
         if until is not None:
-            waits.append(asyncio.create_task(_sleep(self._clock, max(0.01, until - self._clock.now()))))
+            waits.append(
+                asyncio.create_task(_sleep(self._clock, min(_LONGEST_REST, max(0.01, until - self._clock.now()))))
+            )
         await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         for wait in waits:
             wait.cancel()
@@ -140,48 +154,99 @@ class Runner:
     def _move(self, job: Job, recovering: bool = False) -> None:
         task = asyncio.create_task(self._to_its_end(job, recovering), name=f"job {job.id}")
         self._moving[job.id] = task
-        task.add_done_callback(lambda _done: self._moving.pop(job.id, None))
+        task.add_done_callback(lambda done: self._moved(job.id, done))
+
+    def _moved(self, job_id: str, task: asyncio.Task[None]) -> None:
+        if self._moving.get(job_id) is task:
+            del self._moving[job_id]
+
+    def _rests(self, job: Job) -> bool:
+        """Whether nothing is to be done for a job now: it was told, waits for its turn, or for the next process."""
+        if job.state is JobState.QUEUED:
+            return self._catalog.provider(job.provider) is not None and job.discard is None
+        return job.told or (self._closing and job.state is JobState.SUBMITTED)
 
     async def _to_its_end(self, job: Job, recovering: bool) -> None:
-        """The root of a job's task: steps until it is told, or waits for its next turn."""
-        while not job.told and job.state is not JobState.QUEUED:
+        """The root of a job's task: steps until it rests. A step that failed half-way is taken up as after a crash."""
+        mistakes = 0
+        while not self._rests(job) and not (job.state.terminal and mistakes == _MOST_MISTAKES):
+            before = job.state
             try:
-                job = await self._step(job, recovering)
-            except Stale:
-                job = await self._store.get(job.id) or job
-            except StorageUnavailable:
-                await self._clock.sleep(1)
+                job = await (self._step(job, recovering) if mistakes < _MOST_MISTAKES else self._give_up(job))
+            except DeliveryRevoked:
+                log.warning("the job waits for a start with a token that Discord takes", extra={"job": job.id})
+                return
+            except (Stale, StorageUnavailable):
+                job, recovering = await self._look(job), True
             except Exception:  # the root of this task
                 log.exception("a step failed", extra={"job": job.id, "state": job.state.value})
-                await self._clock.sleep(_TELL_AGAIN)
-                job = await self._store.get(job.id) or job
-                recovering = True
+                await self._clock.sleep(_MISTAKE_PAUSE)
+                job, recovering = await self._look(job), True
+                mistakes += 1
+            if job.state is not before:
+                mistakes = 0
         self._announcer.changed(job)
 
+    async def _look(self, job: Job) -> Job:
+        while True:
+            try:
+                return await self._store.get(job.id) or job
+            except StorageUnavailable:
+                await self._clock.sleep(_STORAGE_PAUSE)
+
     async def _step(self, job: Job, recovering: bool) -> Job:
-        if recovering and job.state in (JobState.RECEIVED, JobState.SUBMITTING):
+        if job.state is JobState.RECEIVED or (recovering and job.state is JobState.SUBMITTING):
             return await self._recovery.step(job)
         match job.state:
+            case JobState.QUEUED:
+                return await self._withdraw(job)
             case JobState.SUBMITTING:
                 return await self._submission.submit(job)
             case JobState.SUBMITTED:
                 return await self._follow(job)
+            case JobState.RESULT if job.discard is not None:
+                return await self._submission.throw_away(job)
             case JobState.RESULT:
                 return await self._store.move(job, JobState.POSTING)
             case JobState.POSTING:
                 return await self._deliver(job, recovering)
-            case JobState.RECEIVED | JobState.QUEUED:
-                return job
             case _:
                 await self._delivery.tell(job)
                 return await self._store.note(job, told=True)
+
+    async def _withdraw(self, job: Job) -> Job:
+        """It will never have its turn: thrown away while it was asked for, or nobody is left to make it."""
+        now = self._clock.now()
+        if job.discard is not None:
+            return await self._store.move(job, JobState.CANCELLED, cause=job.discard, ended_at=now)
+        return await self._store.move(job, JobState.REFUSED, cause=Cause.MODEL_GONE, ended_at=now)
+
+    async def _give_up(self, job: Job) -> Job:
+        """A mistake of ours that does not pass must not leave anybody waiting for ever."""
+        log.error("given up after %s failures", _MOST_MISTAKES, extra={"job": job.id, "state": job.state.value})
+        now = self._clock.now()
+        match job.state:
+            case JobState.RECEIVED:
+                return await self._store.move(job, JobState.ABANDONED, cause=Cause.NOT_CONFIRMED, ended_at=now)
+            case JobState.SUBMITTING:
+                return await self._submission.uncertain(job)
+            case JobState.SUBMITTED:
+                return await self._submission.lost(job, Cause.RESULT_GONE)
+            case _:
+                return await self._store.move(job, JobState.UNDELIVERABLE, cause=Cause.DISCORD_REFUSED, ended_at=now)
 
     async def _follow(self, job: Job) -> Job:
         provider = self._catalog.provider(job.provider)
         if job.remote is None or not isinstance(provider, QueueProvider):
             return await self._submission.lost(job, Cause.MODEL_GONE)
-        usual = await self._store.usual_seconds(job.request) or self._catalog.usual_seconds(job.request)
-        return await self._following.follow(job, job.remote, provider, usual)
+        return await self._following.follow(job, job.remote, provider, await self._usual_seconds(job))
+
+    async def _usual_seconds(self, job: Job) -> float:
+        try:
+            return await self._store.usual_seconds(job.request) or self._catalog.usual_seconds(job.request)
+        except NoSuchModel:
+            # It was on offer when the job began, and is still being made.
+            return 0
 
     async def _deliver(self, job: Job, recovering: bool) -> Job:
         now = self._clock.now
@@ -197,7 +262,7 @@ class Runner:
             return await self._store.move(job, JobState.LOST_RESULT, cause=Cause.ARTIFACT_GONE, ended_at=now())
         log.info("delivered", extra={"job": job.id, "message_id": delivered.message_id})
         return await self._store.move(
-            job, JobState.DONE, result_message_id=delivered.message_id, ended_at=now(),
+            job, JobState.DONE, result_message_id=delivered.message_id, direct=delivered.direct, ended_at=now(),
             detail="deleted" if delivered.deleted else job.detail,
         )  # fmt: skip
 

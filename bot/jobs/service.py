@@ -111,16 +111,15 @@ class Jobs:
     async def _prepare(self, spec: ModelSpec, sizes: Sequence[int], uploads: Sequence[Upload]) -> list[Picture]:
         frames = [spec.sizes[index].frame for index in sizes] or [Frame()]
         pictures: list[Picture] = []
-        try:
+        with contextlib.ExitStack() as undo:
             for upload in uploads:
                 data = await self._uploads.fetch(upload)
-                pictures.append(await self._pictures.prepare(data, frames, upload.option))
+                picture = await self._pictures.prepare(data, frames, upload.option)
+                undo.callback(self._pictures.forget, picture.name)
+                pictures.append(picture)
                 # A last frame has to be of the first one's shape.
                 frames = [Frame(pictures[0].width, pictures[0].height)]
-        except BadPicture:
-            for picture in pictures:
-                self._pictures.forget(picture.name)
-            raise
+            undo.pop_all()
         return pictures
 
     def discard(self, draft: Draft) -> None:
@@ -202,7 +201,7 @@ class Jobs:
         return job
 
     async def _cancel(self, job: Job, by: By) -> Job:
-        cause = Cause.BY_MEMBER if by.member_id == job.to.member_id else Cause.BY_MODERATOR
+        cause = _cause(job, by)
         if job.state in (JobState.RECEIVED, JobState.QUEUED):
             cancelled = await self._store.move(job, JobState.CANCELLED, cause=cause, ended_at=self._clock.now())
             await self._record_cancel(job, by, "cancelled")
@@ -218,13 +217,19 @@ class Jobs:
     async def guild_left(self, guild_id: int) -> None:
         """Nobody is there any more to show a film to: cancel what can be cancelled."""
         for job in self._live.of_guild(guild_id):
+            await self._cancel_left(job)
+
+    async def _cancel_left(self, job: Job) -> None:
+        for _ in range(3):
             try:
                 if job.state in (JobState.RECEIVED, JobState.QUEUED):
                     await self._store.move(job, JobState.CANCELLED, cause=Cause.GUILD_LEFT, ended_at=self._clock.now())
                 elif job.state.active:
                     await self._cancel_running(job, Cause.GUILD_LEFT)
             except Stale:
-                continue
+                job = await self._store.get(job.id) or job
+            else:
+                return
 
     async def throw_away(self, job_id: str, by: By) -> Job:
         """The running job is paid for whatever happens; its result will not be posted. Raises NotAllowed."""
@@ -232,7 +237,7 @@ class Jobs:
         if not job.state.active:
             raise NotAllowed(Rule.TOO_LATE, job.id)
         try:
-            marked = await self._store.note(job, discard=True)
+            marked = await self._store.note(job, discard=_cause(job, by))
         except Stale:
             raise NotAllowed(Rule.TOO_LATE, job.id) from None
         await self._record_cancel(job, by, "result thrown away")
@@ -278,3 +283,7 @@ class Jobs:
 
     async def recent(self, by: By, member_id: int | None, state: JobState | None) -> Sequence[Job]:
         return await self._store.recent(by.guild_id, member_id=member_id, state=state)
+
+
+def _cause(job: Job, by: By) -> Cause:
+    return Cause.BY_MEMBER if by.member_id == job.to.member_id else Cause.BY_MODERATOR

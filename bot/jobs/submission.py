@@ -46,6 +46,8 @@ class Submission:
         provider = self._catalog.provider(job.provider)
         if provider is None:
             return await self._end(job, Evidence.NOT_SENT, JobState.REFUSED, Cause.MODEL_GONE)
+        if not all(self._pictures.path(name).exists() for name in job.request.images):
+            return await self._end(job, Evidence.NOT_SENT, JobState.REFUSED, Cause.PICTURE_GONE)
         part = self._artifacts.part(job)
         call = asyncio.create_task(self._call(job, provider, part), name=f"call {job.id}")
         self._held.add(call)
@@ -89,18 +91,24 @@ class Submission:
             await self._clock.sleep(_PAUSE)
 
     async def made(self, job: Job, artifact: Artifact) -> Job:
-        """The bytes are safe: RESULT, or CANCELLED when the member asked for them to be thrown away."""
-        job = await self._store.settle(
+        """The bytes are safe."""
+        made = await self._store.settle(
             job, Evidence.MADE, JobState.RESULT, artifact=artifact, made_at=self._clock.now(), cause=None
         )
         log.info("made", extra={"job": job.id, "model": job.request.model, "bytes": artifact.size})
-        latest = await self._store.get(job.id)
-        if latest is None or not latest.discard:
-            return job
-        self._artifacts.forget(artifact)
+        return made
+
+    async def throw_away(self, job: Job) -> Job:
+        """Somebody asked for it while it was being made."""
+        if job.artifact is not None:
+            self._artifacts.forget(job.artifact)
         return await self._store.move(
-            latest, JobState.CANCELLED, cause=Cause.BY_MEMBER, artifact=None, ended_at=self._clock.now()
+            job, JobState.CANCELLED, cause=job.discard, artifact=None, ended_at=self._clock.now()
         )
+
+    async def uncertain(self, job: Job) -> Job:
+        """Nobody can know whether it was paid for."""
+        return await self._end(job, Evidence.AMBIGUOUS, JobState.AMBIGUOUS, Cause.NO_ANSWER)
 
     async def lost(self, job: Job, cause: Cause, detail: str = "") -> Job:
         """Paid for, and nothing to show for it."""
@@ -130,7 +138,7 @@ class Submission:
         again_at = next_try(error, job.tries, job.first_try_at or job.created_at, self._clock.now())
         not_sent = error.evidence is Evidence.NOT_SENT
         cause = Cause.UNREACHABLE if not_sent else Cause.BUSY
-        if again_at is None or job.discard:
+        if again_at is None:
             return await self._end(job, error.evidence, JobState.REFUSED, cause, error.detail, error.status)
         # A 429 names its own time and uses up no try.
         tries = job.tries - 1 if error.status == _RATE_LIMITED else job.tries
