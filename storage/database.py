@@ -1,4 +1,4 @@
-"""One writing connection to SQLite; a transaction is one closure on its thread.
+"""One writing connection to SQLite and one that only reads; a transaction is one closure on its connection's thread.
 
 SQLite before 3.51.3 can corrupt a WAL that several connections write, and stock Pythons link older ones.
 """
@@ -6,7 +6,8 @@ SQLite before 3.51.3 can corrupt a WAL that several connections write, and stock
 import asyncio
 import random
 import sqlite3
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -30,8 +31,11 @@ def load_queries(name: str) -> Any:  # noqa: ANN401  # its methods are the names
 
 
 class Database:
-    def __init__(self, connection: aiosqlite.Connection) -> None:
-        self._connection = connection
+    """Reads never wait for the disk, and writes that meet while it is busy share its next turn."""
+
+    def __init__(self, writer: aiosqlite.Connection, reader: aiosqlite.Connection) -> None:
+        self._writer, self._reader = writer, reader
+        self._waiting: deque[_Write] = deque()
 
     @classmethod
     async def open(cls, path: Path) -> Self:
@@ -40,16 +44,24 @@ class Database:
             await asyncio.to_thread(_create, path)
         except OSError as error:
             raise StorageUnavailable(full=True) from error
-        database = cls(await aiosqlite.connect(path, isolation_level=None))
+        writer = await aiosqlite.connect(path, isolation_level=None)
         try:
-            await database._run(_prepare)
+            await _run(writer, _prepare)
+            reader = await aiosqlite.connect(path, isolation_level=None)
+        except BaseException:
+            await writer.close()
+            raise
+        database = cls(writer, reader)
+        try:
+            await _run(reader, _prepare_reader)
         except BaseException:
             await database.close()
             raise
         return database
 
     async def close(self) -> None:
-        await self._connection.close()
+        await self._reader.close()
+        await self._writer.close()
 
     async def write(self, work: Work[Result], patience: float | None = None) -> Result:
         """Run `work` as one transaction. It commits as a whole even when the caller is cancelled meanwhile.
@@ -61,7 +73,7 @@ class Database:
         pause = 0.02
         while True:
             try:
-                return await self._run(lambda connection: _transact(connection, work))
+                return await self._commit(work)
             except StorageUnavailable:
                 if deadline is not None and asyncio.get_running_loop().time() + pause > deadline:
                     raise
@@ -69,19 +81,69 @@ class Database:
             pause = min(pause * 2, 5.0)
 
     async def read(self, work: Work[Result]) -> Result:
-        return await self._run(work)
+        """Run `work` on what has been committed, as one snapshot."""
+        return await _run(self._reader, lambda connection: _snapshot(connection, work))
 
-    async def _run(self, work: Work[Result]) -> Result:
-        # aiosqlite's public calls are one statement each; a transaction made of them can be torn by cancellation,
-        # so the whole closure goes to its thread through the door that those calls use themselves.
-        def guarded() -> Result:
-            try:
-                return work(self._connection._conn)
-            except sqlite3.OperationalError as error:
-                raise _translate(error) from error
-
-        result: Result = await self._connection._execute(guarded)  # type: ignore[no-untyped-call]
+    async def _commit(self, work: Work[Result]) -> Result:
+        write = _Write(work)
+        self._waiting.append(write)
+        # Whoever's turn comes first commits for all that wait; the others' turns find nothing left to do.
+        await _run(self._writer, self._commit_waiting)
+        result: Result = write.outcome()
         return result
+
+    def _commit_waiting(self, connection: sqlite3.Connection) -> None:
+        together: list[_Write] = []
+        while self._waiting:
+            together.append(self._waiting.popleft())
+        if not together:
+            return
+        try:
+            _transact(connection, together)
+        except Exception as error:  # noqa: BLE001  # it is raised to each of the callers
+            for write in together:
+                write.error = error
+
+
+class _Write:
+    """A transaction that waits for its turn, and what became of it."""
+
+    def __init__(self, work: Work[Any]) -> None:
+        self._work = work
+        self._result: Any = None
+        self.error: Exception | None = None
+
+    def run(self, connection: sqlite3.Connection) -> None:
+        """As a part of a larger transaction: all of the work's effects, or none and its error kept."""
+        connection.execute("SAVEPOINT one")
+        try:
+            self._result = self._work(connection)
+        except Exception as error:
+            if not connection.in_transaction:
+                raise  # SQLite has rolled everything back by itself
+            connection.execute("ROLLBACK TO one")
+            self.error = error
+        connection.execute("RELEASE one")
+
+    def outcome(self) -> Any:  # noqa: ANN401  # the work's own result
+        if isinstance(self.error, sqlite3.OperationalError):
+            raise _translate(self.error) from self.error
+        if self.error is not None:
+            raise self.error
+        return self._result
+
+
+async def _run(owner: aiosqlite.Connection, work: Work[Result]) -> Result:
+    # aiosqlite's public calls are one statement each; a transaction made of them can be torn by cancellation,
+    # so the whole closure goes to its thread through the door that those calls use themselves.
+    def guarded() -> Result:
+        try:
+            return work(owner._conn)
+        except sqlite3.OperationalError as error:
+            raise _translate(error) from error
+
+    result: Result = await owner._execute(guarded)  # type: ignore[no-untyped-call]
+    return result
 
 
 def _create(path: Path) -> None:
@@ -89,16 +151,25 @@ def _create(path: Path) -> None:
     path.touch(mode=0o600)
 
 
-def _transact(connection: sqlite3.Connection, work: Work[Result]) -> Result:
+def _transact(connection: sqlite3.Connection, writes: Iterable[_Write]) -> None:
     connection.execute("BEGIN IMMEDIATE")
     try:
-        result = work(connection)
+        for write in writes:
+            write.run(connection)
         connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
-    return result
+
+
+def _snapshot(connection: sqlite3.Connection, work: Work[Result]) -> Result:
+    connection.execute("BEGIN")
+    try:
+        return work(connection)
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
 
 
 def _translate(error: sqlite3.OperationalError) -> Exception:
@@ -118,6 +189,12 @@ def _prepare(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
     _migrate(connection)
+
+
+def _prepare_reader(connection: sqlite3.Connection) -> None:
+    connection.row_factory = sqlite3.Row
+    connection.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
+    connection.execute("PRAGMA query_only = ON")
 
 
 def _migrate(connection: sqlite3.Connection) -> None:

@@ -150,7 +150,7 @@ async def test_a_busy_database_asks_to_try_again(world: World) -> None:
 
 
 async def test_a_disk_that_refuses_is_told_as_full(world: World) -> None:
-    await world.matinee.database.read(lambda connection: connection.execute("PRAGMA query_only = 1"))
+    await world.matinee.database.write(lambda connection: connection.execute("PRAGMA query_only = 1"))
     result = await world.alice.slash(world.channel, "video", prompt="a cat")
     assert "storage is full. Nothing was stored or spent" in words(result)
     assert await world.matinee.all_jobs() == []
