@@ -9,6 +9,7 @@ import re
 import sys
 from collections import defaultdict
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,47 @@ async def it(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Scene]:
     async with scene(tmp_path_factory.mktemp("films")) as playing:
         yield playing
         assert [each for each in playing.events() if each["level"] in ("error", "critical")] == []
+
+
+Edits = dict[str, list[tuple[float, str]]]
+
+
+@dataclass
+class Meanwhile:
+    """What takes its time, begun before the first test: all that happens to two queue messages, and the rehearsal."""
+
+    edits: asyncio.Task[Edits]
+    rehearsal: asyncio.Task[tuple[str, int | None]]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module", autouse=True)
+async def meanwhile(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Meanwhile]:
+    edits = asyncio.create_task(two_histories(tmp_path_factory.mktemp("edits")))
+    begun = Meanwhile(edits, asyncio.create_task(rehearse()))
+    yield begun
+    await asyncio.gather(begun.edits, begun.rehearsal, return_exceptions=True)
+
+
+async def two_histories(folder: Path) -> Edits:
+    """The times and texts of the edits of two queue messages; the second job waits at its provider for the first."""
+    async with scene(folder, speed=14, pipelet_workers=1, pipelet_messages="full") as it:
+        jobs = [await it.ask(prompt=f"film {number}") for number in range(2)]
+        for job in jobs:
+            await it.film(job, timeout=60)
+            await it.told(job)
+        edits: Edits = defaultdict(list)
+        for entry in it.discord.transcript.rest("PATCH", "/messages/"):
+            edits[entry.path].append((entry.at, entry.body["content"]))
+        return edits
+
+
+async def rehearse() -> tuple[str, int | None]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "bot", "demo", "--script", "--speed", "120",
+        cwd=ROOT, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+    )  # fmt: skip
+    out, _ = await process.communicate()
+    return out.decode(), process.returncode
 
 
 # What a member asks for, and the whole body that the provider's document wants for it. None: a seed is drawn.
@@ -258,32 +300,20 @@ async def test_models_and_jobs_complete_at_once(it: Scene) -> None:
     assert max(each.acknowledged_after or 9 for each in asked) < 1
 
 
-async def test_the_queue_message_follows_the_job_at_most_every_three_seconds(tmp_path: Path) -> None:
-    async with scene(tmp_path, speed=14, pipelet_workers=1, pipelet_messages="full") as it:
-        jobs = [await it.ask(prompt=f"film {number}") for number in range(2)]
-        for job in jobs:
-            await it.film(job, timeout=60)
-            await it.told(job)
-        edits = defaultdict(list)
-        for entry in it.discord.transcript.rest("PATCH", "/messages/"):
-            edits[entry.path].append((entry.at, entry.body["content"]))
-        assert len(edits) == 2
-        for history in edits.values():
-            assert len(history) >= 3
-            assert all(later - earlier >= 2.9 for (earlier, _), (later, _) in pairwise(history))
-            assert all(one != next_ for (_, one), (_, next_) in pairwise(history))
-        said = "\n".join(words for history in edits.values() for _, words in history)
-        assert re.search(r"done [0-9]+ of 24", said)
-        assert "in its own queue, position 1" in said
+async def test_the_queue_message_follows_the_job_at_most_every_three_seconds(meanwhile: Meanwhile) -> None:
+    edits = await meanwhile.edits
+    assert len(edits) == 2
+    for history in edits.values():
+        assert len(history) >= 3
+        assert all(later - earlier >= 2.9 for (earlier, _), (later, _) in pairwise(history))
+        assert all(one != next_ for (_, one), (_, next_) in pairwise(history))
+    said = "\n".join(words for history in edits.values() for _, words in history)
+    assert re.search(r"done [0-9]+ of 24", said)
+    assert "in its own queue, position 1" in said
 
 
-async def test_the_rehearsal_makes_a_film_with_every_model_of_every_command() -> None:
-    rehearsal = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "bot", "demo", "--script", "--speed", "120",
-        cwd=ROOT, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
-    )  # fmt: skip
-    out, _ = await rehearsal.communicate()
-    table = out.decode()
-    assert rehearsal.returncode == 0, table
+async def test_the_rehearsal_makes_a_film_with_every_model_of_every_command(meanwhile: Meanwhile) -> None:
+    table, code = await meanwhile.rehearsal
+    assert code == 0, table
     assert len(re.findall(r"│ /(video|animate|image) ", table)) == 16, table
     assert "NOT ANSWERED" not in table
