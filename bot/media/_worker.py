@@ -53,7 +53,7 @@ def _restrain(limits: dict[str, int], parent: int) -> None:
     # The parent may have died before the line above took effect.
     if os.getppid() != parent:
         os._exit(0)
-    os.nice(limits["nice"])
+    _be_nice(limits["nice"])
     for what, value in (
         (resource.RLIMIT_CPU, limits["cpu"]),
         (resource.RLIMIT_FSIZE, limits["written"]),
@@ -61,3 +61,14 @@ def _restrain(limits: dict[str, int], parent: int) -> None:
         (resource.RLIMIT_CORE, 0),
     ):
         resource.setrlimit(what, (value, value))
+
+
+def _be_nice(level: int) -> None:
+    os.nice(level)
+    try:
+        # Linux may weigh sessions against each other; then the niceness within this one's own means nothing.
+        group = os.open("/proc/self/autogroup", os.O_WRONLY)
+        os.write(group, str(level).encode())
+        os.close(group)
+    except OSError:
+        pass
