@@ -2,57 +2,92 @@
 
 from dataclasses import dataclass, field
 
-from bot.domain.job import InProgress, InQueue, RemoteStatus
+from bot.domain.job import InProgress, RemoteStatus
 
-SHORTEST = 2.0
+# On average nobody is asked more often than this; near the end a little more often, paid for by the time before.
+_AVERAGE = 2.0
+_SHORTEST = 1.7
 _LONGEST = 30.0
 _LONGEST_BLIND = 10.0
-_SHARE_OF_REST = 0.6
+_LONGEST_AFTER_FAILURE = 15.0
+# Each question before the end is in sight comes after so many times the age.
+_GROWTH = 2.0
+# How much of the time that is left is slept, and how much of the time that it is already late.
+_SHARE_OF_REST = 0.8
+_SHARE_OF_DELAY = 0.1
+# However long it stood in the provider's queue, making it takes this much of the usual time.
+_SHARE_OF_USUAL = 0.6
+# Where between two questions a task was probably done; early, because a late guess costs more than a question.
+_EARLY = 0.3
 
 
 @dataclass(slots=True)
 class Plan:
-    """What is known of one request at its provider. All times are monotonic seconds; `usual` is once it has started."""
+    """What is known of one request at its provider. All times are monotonic seconds.
+
+    `usual` is how long such a request takes from its submission; 0 when nobody knows. `end` is when it will be ready
+    as far as anybody can tell; None while it has not started.
+    """
 
     begun: float
     usual: float
     moved_at: float = field(init=False)
-    started_at: float | None = None
+    end: float | None = None
     last: RemoteStatus | None = None
     failures: int = 0
+    _asked: int = 0
+    _asked_at: float = field(init=False)
+    # The first count of done tasks that was heard, and when it was probably reached.
+    _first: tuple[int, float] | None = None
+    _latest: tuple[int, float] | None = None
 
     def __post_init__(self) -> None:
-        self.moved_at = self.begun
+        self.moved_at = self._asked_at = self.begun
 
     def saw(self, status: RemoteStatus, now: float) -> None:
         """Note an answer. Anything new about the request counts as movement."""
         self.failures = 0
         if status != self.last:
             self.moved_at = now
-        if isinstance(status, InProgress) and self.started_at is None:
-            self.started_at = now
-        self.last = status
+        if isinstance(status, InProgress):
+            self._progressed(status, now)
+        self.last, self._asked_at = status, now
+        self._asked += 1
 
     def failed(self) -> None:
         self.failures += 1
+        self._asked += 1
+
+    def _progressed(self, status: InProgress, now: float) -> None:
+        if self.end is None:
+            self.end = max(self.begun + self.usual, now + _SHARE_OF_USUAL * self.usual)
+        if status.done is None or not status.total:
+            return
+        if self._first is None:
+            self._first = self._latest = (status.done, self._between(1 - _EARLY, now))
+        elif self._latest is None or status.done != self._latest[0]:
+            self._latest = (status.done, self._between(_EARLY, now))
+        (done, at), (first, since) = self._latest, self._first
+        if done > first:
+            at_this_pace = at + (status.total - done) * (at - since) / (done - first)
+            not_yet = now + (status.total - done - 1) * (now - since) / (done + 1 - first)
+            self.end = max(at_this_pace, not_yet)
+
+    def _between(self, share: float, now: float) -> float:
+        return self._asked_at + share * (now - self._asked_at)
 
     def pause(self, now: float) -> float:
-        """Seconds until the next question: it doubles with age, and shrinks to a share of the time that is left."""
+        """Seconds until the next question: it grows with age, and shrinks to a share of the time that is left."""
         if self.failures:
-            return min(SHORTEST * 2.0 ** (self.failures - 1), 15.0)
-        age = max(SHORTEST, now - self.begun)
-        rest = self._rest(now)
-        if rest is None:
-            return min(age, _LONGEST_BLIND)
-        return min(age, _LONGEST, max(SHORTEST, _SHARE_OF_REST * rest))
+            return min(_AVERAGE * 2.0 ** (self.failures - 1), _LONGEST_AFTER_FAILURE)
+        age = max(_AVERAGE, _GROWTH * (now - self.begun))
+        due = self.begun + _AVERAGE * (self._asked + 1) - now
+        return max(due, min(age, self._by_the_end(now)))
 
-    def _rest(self, now: float) -> float | None:
-        """Seconds that it will probably still take; None while it has not started or is overdue."""
-        if self.started_at is None or isinstance(self.last, InQueue):
-            return None
-        running = now - self.started_at
-        if isinstance(self.last, InProgress) and self.last.done and self.last.total:
-            share = min(self.last.done / self.last.total, 1.0)
-            by_pace = running * (1 - share) / share if running >= SHORTEST else self.usual * (1 - share)
-            return min(by_pace, self.usual)
-        return self.usual - running if running < self.usual else None
+    def _by_the_end(self, now: float) -> float:
+        if self.end is None:
+            return _LONGEST_BLIND
+        rest = self.end - now
+        if rest > 0:
+            return min(_LONGEST, max(_SHORTEST, _SHARE_OF_REST * rest))
+        return min(_LONGEST_BLIND, max(_SHORTEST, _SHARE_OF_DELAY * -rest))

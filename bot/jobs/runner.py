@@ -146,10 +146,12 @@ class Runner:
             waits.append(
                 asyncio.create_task(_sleep(self._clock, min(_LONGEST_REST, max(0.01, until - self._clock.now()))))
             )
-        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        for wait in waits:
-            wait.cancel()
-        await asyncio.gather(*waits, return_exceptions=True)
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+            await asyncio.gather(*waits, return_exceptions=True)
 
     def _move(self, job: Job, recovering: bool = False) -> None:
         task = asyncio.create_task(self._to_its_end(job, recovering), name=f"job {job.id}")

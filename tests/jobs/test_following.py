@@ -1,0 +1,247 @@
+"""A request that waits at its provider: asked after, called back, fetched."""
+
+import asyncio
+
+import pytest
+
+from bot.domain.errors import BadResponse, Evidence, ProviderError, Rejected, Unauthorized, Unavailable
+from bot.domain.job import (
+    Cancelled,
+    Cause,
+    Completed,
+    Failed,
+    InProgress,
+    InQueue,
+    Job,
+    JobState,
+    Unknown,
+)
+from tests.support.outside import GARBAGE
+from tests.support.rows import GUILD, MODERATOR
+from tests.support.world import STUCK_SECONDS, World, by, running
+
+
+def outage(retry_after: float | None = None) -> Unavailable:
+    return Unavailable("pipelet", "bad gateway", evidence=Evidence.REFUSED, status=502, retry_after=retry_after)
+
+
+def how(job: Job) -> tuple[JobState, Cause | None]:
+    return job.state, job.cause
+
+
+async def test_every_answer_reaches_the_queue_message(world: World):
+    world.studio.timeline = [(0, InQueue(2)), (10, InProgress(1, 4)), (30, InProgress(3, 4)), (60, Completed())]
+    job = await world.ask()
+    await world.ended(job)
+    seen = [progress for _, _, progress in world.theatre.shown[job.id] if progress is not None]
+    assert seen[0] == InQueue(2)
+    assert {InProgress(1, 4), InProgress(3, 4)} <= set(seen)
+
+
+async def test_a_word_that_no_document_knows_is_asked_on(world: World, caplog: pytest.LogCaptureFixture):
+    world.studio.timeline = [(0, Unknown("WARMING_UP")), (30, Completed())]
+    job = await world.ask()
+    assert (await world.ended(job)).state is JobState.DONE
+    assert "WARMING_UP" in caplog.text
+
+
+async def test_a_failed_request_counts_as_charged(world: World):
+    world.studio.timeline = [(0, InQueue(0)), (5, Failed("nsfw: refused"))]
+    ended = await world.ended(await world.ask())
+    assert how(ended) == (JobState.LOST_RESULT, Cause.FAILED)
+    assert ended.detail == "nsfw: refused"
+    assert await world.attempts() == [("E3", None)]
+
+
+async def test_one_that_the_provider_cancelled_says_so(world: World):
+    world.studio.timeline = [(0, InQueue(0)), (5, Cancelled())]
+    assert how(await world.ended(await world.ask())) == (JobState.CANCELLED, Cause.BY_PROVIDER)
+
+
+TROUBLE: list[ProviderError] = [
+    outage(),
+    outage(retry_after=20),
+    Unauthorized("pipelet", "no", status=401),
+    Unauthorized("pipelet", "no credit", status=402),
+    Rejected("pipelet", "gone", status=404),
+    Rejected("pipelet", "bad request", status=400),
+    BadResponse("pipelet", "not JSON"),
+]
+
+
+@pytest.mark.parametrize("error", TROUBLE, ids=str)
+@pytest.mark.parametrize("call", ["poll", "fetch"])
+async def test_trouble_with_a_question_costs_time_only(world: World, error: ProviderError, call: str):
+    world.studio.fail(call, error, error)
+    job = await world.ask()
+    assert (await world.ended(job)).state is JobState.DONE
+    assert len(world.studio.paid) == 1
+
+
+async def test_a_retry_after_is_waited_for(world: World):
+    world.studio.fail("poll", outage(retry_after=400))
+    await world.ended(await world.ask())
+    first, second, *_ = [at for at, call in world.studio.calls if call == "poll"]
+    assert 400 <= second - first < 410
+
+
+@pytest.mark.parametrize("call", ["poll", "fetch"])
+async def test_a_request_that_nobody_knows_any_more_is_lost(world: World, call: str):
+    world.studio.fail(call, *[Rejected("pipelet", "not found", status=404)] * 3)
+    job = await world.ask()
+    assert how(await world.ended(job)) == (JobState.LOST_RESULT, Cause.RESULT_GONE)
+    asked = [at for at, name in world.studio.calls if name == call]
+    assert len(asked) == 3
+    assert 40 <= asked[-1] - asked[0] <= 60
+
+
+@pytest.mark.parametrize("call", ["poll", "fetch"])
+async def test_not_found_counts_only_three_times_in_a_row(world: World, call: str):
+    gone = Rejected("pipelet", "not found", status=404)
+    other = outage() if call == "fetch" else None
+    world.studio.fail(call, gone, gone, other, gone, gone)
+    world.studio.timeline = [(0, InQueue(0)), (300, Completed())]
+    assert (await world.ended(await world.ask())).state is JobState.DONE
+
+
+class TestFetching:
+    async def test_a_film_that_does_not_play_is_fetched_again(self, world: World):
+        world.studio.film = GARBAGE
+        job = await world.ask()
+        assert how(await world.ended(job)) == (JobState.LOST_RESULT, Cause.UNUSABLE)
+        assert world.studio.count("fetch") == 3
+
+    async def test_and_is_taken_when_it_does(self, world: World):
+        world.studio.fail("fetch", *[BadResponse("pipelet", "cut off")] * 2)
+        assert (await world.ended(await world.ask())).state is JobState.DONE
+
+    async def test_an_outage_counts_as_lost_once_it_lasts(self, world: World):
+        world.studio.fail("fetch", *[outage() for _ in range(2000)])
+        job = await world.ask()
+        assert how(await world.ended(job)) == (JobState.LOST_RESULT, Cause.RESULT_GONE)
+        assert STUCK_SECONDS < world.clock.monotonic() < STUCK_SECONDS + 60
+
+    async def test_a_full_disk_loses_it(self, world: World):
+        world.artifacts.faults.extend([OSError(28, "full")] * 20)
+        assert how(await world.ended(await world.ask())) == (JobState.LOST_RESULT, Cause.STORAGE_FULL)
+
+
+class TestStuck:
+    async def test_what_never_started_is_called_back_and_costs_nothing(self, world: World):
+        world.studio.timeline = [(0, InQueue(5))]
+        ended = await world.ended(await world.ask())
+        assert how(ended) == (JobState.REFUSED, Cause.STUCK)
+        assert ended.detail == "45 minutes"
+        assert STUCK_SECONDS < world.clock.monotonic() < STUCK_SECONDS + 60
+        assert world.studio.requests["r0"].cancelled
+
+    async def test_what_had_started_is_lost(self, world: World):
+        world.studio.timeline = [(0, InProgress(1, 4))]
+        assert how(await world.ended(await world.ask())) == (JobState.LOST_RESULT, Cause.STUCK)
+
+    async def test_nor_is_it_free_when_nobody_answers(self, world: World):
+        world.studio.fail("poll", *[outage() for _ in range(2000)])
+        world.studio.fail("cancel", outage())
+        assert how(await world.ended(await world.ask())) == (JobState.LOST_RESULT, Cause.STUCK)
+
+    async def test_a_lost_answer_to_the_last_cancel_is_settled_by_the_status(self, world: World):
+        world.studio.timeline = [(0, InQueue(5))]
+        world.studio.fail("cancel answer", outage())
+        assert how(await world.ended(await world.ask())) == (JobState.REFUSED, Cause.STUCK)
+
+    async def test_anything_new_counts_as_movement(self, world: World):
+        world.studio.timeline = [(minutes * 60, InQueue(200 - minutes)) for minutes in range(0, 180, 40)]
+        world.studio.timeline += [(170 * 60, InProgress(1, 2)), (200 * 60, Completed())]
+        assert (await world.ended(await world.ask(), within=13_000)).state is JobState.DONE
+
+
+class TestCancelling:
+    async def test_before_its_provider_began_it_is_cancelled_and_told_at_once(self, world: World):
+        world.studio.timeline = [(0, InQueue(5))]
+        job = await world.ask()
+        await world.clock.advance(100)
+        after = await world.jobs.cancel(job.id, by())
+        assert how(after) == (JobState.CANCELLED, Cause.BY_MEMBER)
+        assert how(await world.ended(job, within=1)) == (JobState.CANCELLED, Cause.BY_MEMBER)
+        assert await world.attempts() == [("withdrawn", None)]
+
+    async def test_it_was_a_start_all_the_same(self, world: World):
+        await world.policies.set_limits(GUILD, MODERATOR, {"jobs_per_hour": 1, "burst": 1})
+        world.studio.timeline = [(0, InQueue(5))]
+        job = await world.ask()
+        await world.clock.advance(10)
+        await world.jobs.cancel(job.id, by())
+        second = await world.ask()
+        await world.clock.advance(1000)
+        assert (await world.job(second)).state is JobState.QUEUED
+
+    async def test_afterwards_it_runs_on_and_is_delivered(self, world: World):
+        world.studio.timeline = [(0, InProgress(1, 4)), (60, Completed())]
+        job = await world.ask()
+        await world.clock.advance(10)
+        assert (await world.jobs.cancel(job.id, by())).state is JobState.SUBMITTED
+        assert (await world.ended(job)).state is JobState.DONE
+
+    async def test_a_lost_answer_is_settled_by_the_status(self, world: World):
+        world.studio.timeline = [(0, InQueue(5))]
+        world.studio.fail("cancel answer", outage())
+        job = await world.ask()
+        await world.clock.advance(10)
+        assert how(await world.jobs.cancel(job.id, by())) == (JobState.CANCELLED, Cause.BY_MEMBER)
+
+    async def test_and_by_a_later_one_when_that_is_lost_too(self, world: World):
+        world.studio.timeline = [(0, InQueue(5))]
+        world.studio.fail("cancel answer", outage())
+        job = await world.ask()
+        await world.clock.advance(10)
+        world.studio.fail("poll", outage())
+        assert (await world.jobs.cancel(job.id, by(MODERATOR))).state is JobState.SUBMITTED
+        assert how(await world.ended(job)) == (JobState.CANCELLED, Cause.BY_MODERATOR)
+
+    async def test_pressing_twice_cancels_once(self, world: World):
+        world.studio.timeline = [(0, InQueue(5))]
+        job = await world.ask()
+        await world.clock.advance(10)
+        first, second = await asyncio.gather(
+            world.jobs.cancel(job.id, by()), world.jobs.cancel(job.id, by()), return_exceptions=True
+        )
+        assert how(first) == how(second) == (JobState.CANCELLED, Cause.BY_MEMBER)
+        await world.clock.advance(100)
+        assert {told.state for told in world.theatre.endings[job.id]} == {JobState.CANCELLED}
+
+    async def test_a_film_that_is_ready_first_wins(self, world: World):
+        world.studio.timeline = [(0, InQueue(0)), (20, Completed())]
+        job = await world.ask()
+        await world.clock.until(lambda: world.studio.count("fetch") > 0, 100)
+        with pytest.raises(Exception, match="too_late"):
+            await world.jobs.cancel(job.id, by())
+        assert (await world.ended(job)).state is JobState.DONE
+
+    async def test_nothing_can_be_called_back_while_it_is_handed_over(self, world: World):
+        world.studio.handover = 5
+        job = await world.ask()
+        await world.clock.advance(3)
+        assert (await world.jobs.cancel(job.id, by())).state is JobState.SUBMITTING
+        assert world.studio.count("cancel") == 0
+        assert (await world.ended(job)).state is JobState.DONE
+
+
+async def test_a_hundred_requests_a_second_are_the_most_that_one_provider_sees(tmp_path):
+    async with running(tmp_path) as world:
+        world.providers[0].concurrency = 40
+        world.studio.timeline = [(0, InQueue(5))]
+        for member in range(40):
+            await world.ask(member=member)
+        await world.clock.advance(200)
+        asked = [at for at, call in world.studio.calls if call == "poll"]
+        assert len(asked) > 400
+        for index, at in enumerate(asked):
+            assert sum(at <= other < at + 1 for other in asked[index : index + 200]) <= 101
+
+
+async def test_a_film_of_ninety_seconds_is_fetched_when_it_is_ready(world: World):
+    steps = [(8 + 82 * step / 24, InProgress(step, 24)) for step in range(24)]
+    world.studio.timeline = [(0, InQueue(1)), *steps, (90, Completed())]
+    await world.ended(await world.ask())
+    assert world.studio.count("poll") <= 12
+    assert 90 <= next(at for at, call in world.studio.calls if call == "fetch") < 92

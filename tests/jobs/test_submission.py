@@ -1,0 +1,311 @@
+"""What a submission's answer means for the money and for the member (RELIABILITY, evidence classes)."""
+
+import asyncio
+
+import pytest
+
+from bot.domain.errors import (
+    Ambiguous,
+    BadResponse,
+    Evidence,
+    ProviderError,
+    Rejected,
+    Unauthorized,
+    Unavailable,
+)
+from bot.domain.generation import Capability
+from bot.domain.job import Cause, Job, JobState
+from bot.jobs.patience import next_try
+from bot.jobs.service import Upload
+from tests.support.clock import EPOCH
+from tests.support.outside import FILM_BYTES, GARBAGE, ScriptedDirect
+from tests.support.rows import GUILD, MODERATOR
+from tests.support.world import DIRECT, QUEUED, World, by, running
+
+
+def not_sent() -> Unavailable:
+    return Unavailable("chutes", "connection refused", evidence=Evidence.NOT_SENT)
+
+
+def busy(status: int, retry_after: float | None = None) -> Unavailable:
+    return Unavailable("chutes", "busy", evidence=Evidence.REFUSED, status=status, retry_after=retry_after)
+
+
+def how(job: Job) -> tuple[JobState, Cause | None]:
+    return job.state, job.cause
+
+
+both = pytest.mark.parametrize("model", [DIRECT, QUEUED])
+
+
+class TestNotSent:
+    @both
+    async def test_it_is_tried_again_and_costs_nothing(self, world: World, model: str):
+        world.studio.fail("refuse", not_sent(), not_sent())
+        job = await world.ask(model)
+        assert (await world.ended(job)).state is JobState.DONE
+        assert await world.attempts() == [("E0", None), ("E0", None), ("made", None)]
+        assert len(world.studio.paid) == 1
+
+    async def test_five_tries_within_two_minutes_are_all(self, world: World):
+        world.studio.fail("refuse", *[not_sent() for _ in range(20)])
+        job = await world.ask(DIRECT)
+        ended = await world.ended(job)
+        assert (ended.state, ended.cause) == (JobState.REFUSED, Cause.UNREACHABLE)
+        assert world.studio.count("refuse") == 5
+        tried = [at for at, call in world.studio.calls if call == "refuse"]
+        assert tried == [0, 5, 15, 35, 75]
+        assert world.studio.paid == []
+
+    async def test_the_queue_message_says_that_it_waits_for_its_provider(self, world: World):
+        world.studio.fail("refuse", not_sent())
+        job = await world.ask(DIRECT)
+        await world.clock.advance(2)
+        waiting = await world.job(job)
+        assert (waiting.state, waiting.cause, waiting.tries) == (JobState.QUEUED, Cause.UNREACHABLE, 1)
+        assert waiting.not_before == EPOCH + 5
+        assert world.theatre.shown[job.id][-1][0] is JobState.QUEUED
+
+    async def test_what_cost_nothing_does_not_count_against_the_guilds_rate(self, world: World):
+        await world.policies.set_limits(GUILD, MODERATOR, {"jobs_per_hour": 1, "burst": 1})
+        world.studio.fail("refuse", *[not_sent() for _ in range(5)])
+        failed = await world.ask(DIRECT)
+        assert (await world.ended(failed)).state is JobState.REFUSED
+        job = await world.ask(DIRECT)
+        assert (await world.ended(job, within=60)).state is JobState.DONE
+
+
+class TestBusy:
+    async def test_a_503_is_tried_five_times_within_five_minutes(self, world: World):
+        world.studio.fail("refuse", *[busy(503) for _ in range(20)])
+        job = await world.ask(DIRECT)
+        ended = await world.ended(job)
+        assert (ended.state, ended.cause) == (JobState.REFUSED, Cause.BUSY)
+        assert world.studio.count("refuse") == 5
+        assert await world.attempts() == [("E1", 503)] * 5
+
+    async def test_a_503_that_names_a_time_beyond_five_minutes_is_final(self, world: World):
+        world.studio.fail("refuse", busy(503, retry_after=301))
+        job = await world.ask(DIRECT)
+        assert how(await world.ended(job)) == (JobState.REFUSED, Cause.BUSY)
+
+    async def test_a_503_waits_as_long_as_it_is_told_to(self, world: World):
+        world.studio.fail("refuse", busy(503, retry_after=100))
+        job = await world.ask(DIRECT)
+        await world.ended(job)
+        assert [at for at, call in world.studio.calls if call == "refuse"] == [0, 100]
+
+    async def test_a_429_waits_and_uses_up_no_try(self, world: World):
+        world.studio.fail("refuse", *[busy(429, retry_after=30) for _ in range(9)])
+        job = await world.ask(DIRECT)
+        ended = await world.ended(job)
+        assert ended.state is JobState.DONE
+        assert ended.tries == 1
+        assert [at for at, call in world.studio.calls if call == "refuse"] == [30.0 * n for n in range(10)]
+
+    async def test_a_429_without_a_time_is_asked_less_and_less_often(self, world: World):
+        world.studio.fail("refuse", *[busy(429) for _ in range(100)])
+        job = await world.ask(DIRECT)
+        ended = await world.ended(job)
+        assert how(ended) == (JobState.REFUSED, Cause.BUSY)
+        assert 5 < world.studio.count("refuse") < 20
+
+    async def test_a_429_that_names_no_time_at_all_is_not_asked_in_a_circle(self, world: World):
+        world.studio.fail("refuse", *[busy(429, retry_after=0) for _ in range(10)])
+        job = await world.ask(DIRECT)
+        await world.ended(job)
+        gaps = [at for at, call in world.studio.calls if call == "refuse"]
+        assert all(later - earlier >= 1 for earlier, later in zip(gaps, gaps[1:], strict=False))
+
+    async def test_others_start_while_one_waits_for_its_provider(self, world: World):
+        world.studio.fail("refuse", busy(503, retry_after=100))
+        waiting = await world.ask(DIRECT)
+        job = await world.ask(DIRECT)
+        assert (await world.ended(job, within=20)).state is JobState.DONE
+        assert (await world.job(waiting)).state is JobState.QUEUED
+
+
+REFUSALS: list[tuple[ProviderError, Cause]] = [
+    (Rejected("p", "bad prompt", status=400), Cause.REJECTED),
+    (Rejected("p", "too large", status=413), Cause.REJECTED),
+    (Rejected("p", "unprocessable", status=422), Cause.REJECTED),
+    (Rejected("p", "moved", status=307), Cause.REJECTED),
+    (Rejected("p", "no such model", status=404), Cause.MODEL_GONE),
+    (Unauthorized("p", "bad key", status=401), Cause.UNAUTHORIZED),
+    (Unauthorized("p", "no credit", status=402), Cause.UNAUTHORIZED),
+    (Unauthorized("p", "forbidden", status=403), Cause.UNAUTHORIZED),
+]
+
+
+@both
+@pytest.mark.parametrize(("error", "cause"), REFUSALS, ids=lambda value: str(getattr(value, "status", value)))
+async def test_a_refusal_is_final_and_free(world: World, model: str, error: ProviderError, cause: Cause):
+    world.studio.fail("refuse", error)
+    job = await world.ask(model)
+    assert how(await world.ended(job)) == (JobState.REFUSED, cause)
+    assert await world.attempts() == [("E1", error.status)]
+    assert world.studio.count("refuse") == 1
+
+
+UNCERTAIN = [
+    Ambiguous("p", "internal error", status=500),
+    Ambiguous("p", "bad gateway", status=502),
+    Ambiguous("p", "timeout", status=408),
+    Ambiguous("p", "cut off"),
+    BadResponse("p", "cut off after 2xx"),
+]
+
+
+@pytest.mark.parametrize("error", UNCERTAIN, ids=str)
+@both
+async def test_what_may_have_been_charged_is_never_sent_again(world: World, model: str, error: ProviderError):
+    world.studio.fail("submit" if model == QUEUED else "generate", error)
+    job = await world.ask(model)
+    ended = await world.ended(job)
+    expected = JobState.AMBIGUOUS if isinstance(error, Ambiguous) else JobState.LOST_RESULT
+    assert ended.state is expected
+    await world.clock.advance(5000)
+    assert len(world.studio.paid) == 1
+    assert await world.attempts() == [(error.evidence.value, error.status)]
+
+
+class TestMadeButUnusable:
+    async def test_garbage_is_charged_and_lost(self, world: World):
+        world.studio.film = GARBAGE
+        job = await world.ask(DIRECT)
+        ended = await world.ended(job)
+        assert how(ended) == (JobState.LOST_RESULT, Cause.UNUSABLE)
+        assert ended.detail == "no film at all"
+        assert await world.attempts() == [("E3", None)]
+
+    async def test_a_full_disk_is_waited_out_for_a_while(self, world: World):
+        world.artifacts.faults.extend([OSError(28, "full")] * 3)
+        job = await world.ask(DIRECT)
+        assert (await world.ended(job)).state is JobState.DONE
+
+    async def test_a_disk_that_stays_full_loses_the_result(self, world: World):
+        world.artifacts.faults.extend([OSError(28, "full")] * 20)
+        job = await world.ask(DIRECT)
+        assert how(await world.ended(job)) == (JobState.LOST_RESULT, Cause.STORAGE_FULL)
+        assert world.clock.monotonic() < 60
+
+    async def test_so_does_one_that_refuses_the_bytes_as_they_come(self, world: World):
+        world.studio.fail("generate", OSError(28, "full"))
+        job = await world.ask(DIRECT)
+        assert how(await world.ended(job)) == (JobState.LOST_RESULT, Cause.STORAGE_FULL)
+
+
+class TestSelfHosted:
+    """Nobody bills it: after a server error it is asked once more, when it says that it is well."""
+
+    @pytest.fixture
+    async def world(self, tmp_path):
+        async with running(tmp_path, providers=lambda *way: [ScriptedDirect(*way, billed=False)]) as world:
+            yield world
+
+    async def test_it_is_repeated_once_when_it_is_healthy_again(self, world: World):
+        world.studio.fail("generate", Ambiguous("p", "oom", status=500))
+        world.studio.fail("healthy", *[not_sent()] * 3)
+        job = await world.ask(DIRECT)
+        ended = await world.ended(job)
+        assert (ended.state, ended.repeated) == (JobState.DONE, True)
+        assert world.studio.count("healthy") == 4
+        assert await world.attempts() == [("E2", 500), ("made", None)]
+
+    async def test_and_not_a_second_time(self, world: World):
+        world.studio.fail("generate", *[Ambiguous("p", "oom", status=500)] * 2)
+        job = await world.ask(DIRECT)
+        assert how(await world.ended(job)) == (JobState.AMBIGUOUS, Cause.NO_ANSWER)
+        assert len(world.studio.paid) == 2
+
+    async def test_nor_when_it_stays_ill(self, world: World):
+        world.studio.fail("generate", Ambiguous("p", "oom", status=502))
+        world.studio.fail("healthy", *[not_sent() for _ in range(1000)])
+        job = await world.ask(DIRECT)
+        assert how(await world.ended(job)) == (JobState.AMBIGUOUS, Cause.NO_ANSWER)
+        assert len(world.studio.paid) == 1
+        assert 290 < world.clock.monotonic() < 330
+
+    async def test_nor_after_anything_but_a_server_error(self, world: World):
+        world.studio.fail("generate", Ambiguous("p", "cut off"))
+        job = await world.ask(DIRECT)
+        assert (await world.ended(job)).state is JobState.AMBIGUOUS
+        assert len(world.studio.paid) == 1
+
+
+async def test_a_provider_that_was_taken_out_of_the_configuration_refuses_what_waits_for_it(tmp_path):
+    async with running(tmp_path) as world:
+        world.studio.fail("refuse", busy(503, retry_after=200))
+        job = await world.ask(DIRECT)
+        await world.clock.advance(1)
+    async with running(tmp_path, world.outside, providers=lambda _studio, _reach: []) as world:
+        assert how(await world.ended(job)) == (JobState.REFUSED, Cause.MODEL_GONE)
+        assert world.studio.paid == []
+
+
+async def test_a_picture_that_is_gone_is_not_paid_for(world: World):
+    uploads = [Upload("image", "https://cdn.discordapp.com/a.png", 10)]
+    world.studio.fail("refuse", busy(503, retry_after=20))
+    job = await world.ask("wan22-fast-i2v", uploads=uploads, capability=Capability.IMAGE_TO_VIDEO)
+    await world.clock.advance(1)
+    for name in job.request.images:
+        world.pictures.forget(name)
+    assert how(await world.ended(job)) == (JobState.REFUSED, Cause.PICTURE_GONE)
+    assert world.studio.paid == []
+
+
+class TestThrownAway:
+    async def test_a_result_that_nobody_wants_any_more_is_not_posted(self, world: World):
+        job = await world.ask(DIRECT)
+        await world.clock.advance(3)
+        assert (await world.jobs.throw_away(job.id, by())).discard is Cause.BY_MEMBER
+        ended = await world.ended(job)
+        assert how(ended) == (JobState.CANCELLED, Cause.BY_MEMBER)
+        assert ended.artifact is None
+        assert world.theatre.films == {}
+        assert list(world.artifacts.folder.iterdir()) == []
+        assert await world.attempts() == [("made", None)]
+
+    async def test_the_member_is_told_when_it_was_a_moderator(self, world: World):
+        job = await world.ask(DIRECT)
+        await world.clock.advance(3)
+        await world.jobs.throw_away(job.id, by(MODERATOR))
+        assert how(await world.ended(job)) == (JobState.CANCELLED, Cause.BY_MODERATOR)
+
+    async def test_it_is_not_asked_for_again_when_its_provider_refused(self, world: World):
+        world.studio.fail("generate", busy(503))
+        job = await world.ask(DIRECT)
+        await world.clock.advance(3)
+        await world.jobs.throw_away(job.id, by())
+        assert how(await world.ended(job)) == (JobState.CANCELLED, Cause.BY_MEMBER)
+        await world.clock.advance(600)
+        assert world.studio.count("refuse") == 1
+
+
+async def test_a_call_that_is_cut_ends_as_uncertain(world: World):
+    job = await world.ask(DIRECT)
+    await world.clock.advance(3)
+    world.runner.hurry()
+    assert how(await world.ended(job)) == (JobState.AMBIGUOUS, Cause.RESTARTED)
+
+
+@pytest.mark.parametrize("tries", [1, 2, 3, 4])
+def test_patience_doubles_its_pauses(tries: int):
+    assert next_try(not_sent(), tries, EPOCH, EPOCH) == EPOCH + 5 * 2 ** (tries - 1)
+
+
+def test_patience_ends_with_the_time_or_with_the_tries():
+    assert next_try(not_sent(), 5, EPOCH, EPOCH) is None
+    assert next_try(not_sent(), 1, EPOCH, EPOCH + 116) is None
+    assert next_try(busy(503), 1, EPOCH, EPOCH + 294) is not None
+    assert next_try(busy(429, retry_after=9999), 1, EPOCH, EPOCH) == EPOCH + 600
+    assert next_try(busy(429, retry_after=9999), 1, EPOCH, EPOCH + 3001) is None
+
+
+async def test_nobody_waits_for_somebody_elses_call(world: World):
+    first = await world.ask(DIRECT)
+    second = await world.ask(QUEUED)
+    await asyncio.sleep(0)
+    assert (await world.ended(first)).state is JobState.DONE
+    assert (await world.ended(second)).state is JobState.DONE
+    assert {content for _, content in world.theatre.films.values()} == {FILM_BYTES}

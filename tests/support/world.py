@@ -1,0 +1,266 @@
+"""The core as `bot.app` puts it together, over a real database and an outside world of plain objects."""
+
+import asyncio
+import itertools
+import shutil
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bot.domain.errors import BadPicture, PictureProblem
+from bot.domain.generation import Asked, Capability, Frame
+from bot.domain.job import Cause, Destination, Job, JobState
+from bot.domain.limits import GuildLimits
+from bot.jobs.announcer import Announcer
+from bot.jobs.catalog import Catalog
+from bot.jobs.following import Following
+from bot.jobs.housekeeping import Housekeeping
+from bot.jobs.live import LiveJobs
+from bot.jobs.places import Places
+from bot.jobs.policy import Policies
+from bot.jobs.recovery import Recovery
+from bot.jobs.runner import Runner
+from bot.jobs.service import By, Draft, Jobs, Upload
+from bot.jobs.submission import Submission
+from bot.ports import Picture, Provider
+from storage.database import Database
+from storage.job_store import SqliteJobStore
+from storage.policy_store import SqlitePolicyStore
+from tests.support.clock import VirtualClock
+from tests.support.outside import (
+    PlainArtifacts,
+    Reaching,
+    RecordingDelivery,
+    ScriptedDirect,
+    ScriptedQueue,
+    Studio,
+    Theatre,
+)
+from tests.support.rows import CHANNEL, GUILD, LIMITS, MEMBER, MODERATOR
+
+STUCK_SECONDS = 2700.0
+KEEP_DAYS = 7.0
+DEFAULTS = {Capability.TEXT_TO_VIDEO: "wan22-fast-t2v", Capability.IMAGE_TO_VIDEO: "wan22-fast-i2v"}
+DIRECT, QUEUED = "chutes-model", "wan22-fast-t2v"
+
+
+class WatchedDatabase(Database):
+    """Says whether its threads are at work, so that virtual time can wait for them."""
+
+    at_work = 0
+
+    async def write(self, *arguments: Any, **named: Any) -> Any:
+        return await self._watched(super().write(*arguments, **named))
+
+    async def read(self, *arguments: Any, **named: Any) -> Any:
+        return await self._watched(super().read(*arguments, **named))
+
+    async def _watched(self, call: Awaitable[Any]) -> Any:
+        self.at_work += 1
+        try:
+            return await call
+        finally:
+            self.at_work -= 1
+
+
+class Names:
+    def __init__(self, numbers: "itertools.count[int]") -> None:
+        self._numbers = numbers
+
+    def job_id(self) -> str:
+        return f"job{next(self._numbers):07}"
+
+    def nonce(self) -> str:
+        return f"nonce{next(self._numbers):017}"
+
+    def seed(self) -> int:
+        return 42
+
+
+@dataclass
+class PlainPictures:
+    """ports.Pictures and the service's Uploads: a file for each, refused where the address says so."""
+
+    folder: Path
+    frame: int = 0
+
+    async def fetch(self, upload: Upload) -> Path:
+        if "unreachable" in upload.url:
+            raise BadPicture(PictureProblem.UNREACHABLE, option=upload.option)
+        path = self.folder / f"{upload.option}.raw"
+        path.write_bytes(upload.url.encode())
+        return path
+
+    async def prepare(self, data: Path, frames: Sequence[Frame], option: str = "image") -> Picture:
+        if b"damaged" in data.read_bytes():
+            data.unlink()
+            raise BadPicture(PictureProblem.DAMAGED, option=option)
+        name = data.rename(data.with_suffix(".jpg")).name
+        return Picture(name, 832, 480, min(self.frame, len(frames) - 1))
+
+    def path(self, name: str) -> Path:
+        return self.folder / name
+
+    def forget(self, name: str) -> None:
+        self.path(name).unlink(missing_ok=True)
+
+
+@dataclass
+class Outside:
+    """What is there before a process starts and after it was killed."""
+
+    clock: VirtualClock = field(default_factory=VirtualClock)
+    numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
+
+    def __post_init__(self) -> None:
+        self.studio, self.theatre = Studio(self.clock), Theatre(self.clock)
+
+
+class World:
+    """One process. `points` hears the names of commits and of what happens outside, as they happen."""
+
+    def __init__(
+        self,
+        folder: Path,
+        outside: Outside,
+        limits: GuildLimits = LIMITS,
+        providers: Callable[[Studio, Reaching], Sequence[Provider]] | None = None,
+        points: Callable[[str], None] = lambda _name: None,
+    ) -> None:
+        self.folder, self.outside, self.operator, self._points = folder, outside, limits, points
+        self.clock, self.studio, self.theatre = outside.clock, outside.studio, outside.theatre
+        self.reach = Reaching(lambda name: points(f"outside:{name}"))
+        self.providers = list(
+            providers(self.studio, self.reach)
+            if providers
+            else (ScriptedQueue(self.studio, self.reach), ScriptedDirect(self.studio, self.reach))
+        )
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def open(self) -> None:
+        for name in ("artifacts", "inputs"):
+            (self.folder / name).mkdir(parents=True, exist_ok=True)
+        self.database = await WatchedDatabase.open(self.folder / "matinee.db")
+        self._busy = lambda: self.database.at_work > 0
+        self.clock.busy.append(self._busy)
+        clock = self.clock
+        self.live = LiveJobs()
+        self.policies = Policies(
+            SqlitePolicyStore(self.database), self.operator, clock, changed=lambda: self.runner.wake()
+        )
+        self.store = SqliteJobStore(self.database, self.operator, clock, self._observe, self._points)
+        self.artifacts = PlainArtifacts(self.folder / "artifacts")
+        self.pictures = PlainPictures(self.folder / "inputs")
+        self.delivery = RecordingDelivery(self.theatre, self.reach, self.artifacts)
+        self.catalog = Catalog(self.providers, DEFAULTS)
+        self.places = Places(self.store, self.policies, clock)
+        submission = Submission(self.catalog, self.store, self.artifacts, self.pictures, clock)
+        following = Following(self.store, self.artifacts, self.delivery, submission, clock, STUCK_SECONDS)
+        self.announcer = Announcer(self.places, self.live, self.delivery, clock)
+        self.runner = Runner(
+            catalog=self.catalog, store=self.store, delivery=self.delivery, submission=submission, following=following,
+            recovery=Recovery(self.store, self.artifacts, self.delivery, submission, clock), announcer=self.announcer,
+            live=self.live, clock=clock,
+        )  # fmt: skip
+        self.jobs = Jobs(
+            catalog=self.catalog, store=self.store, policies=self.policies, places=self.places, live=self.live,
+            pictures=self.pictures, uploads=self.pictures, identity=Names(self.outside.numbers), clock=clock,
+            cancel_running=self.runner.cancel, wake=self.runner.wake,
+        )  # fmt: skip
+        self.housekeeping = Housekeeping(
+            self.store, self.artifacts, self.pictures, self.catalog, clock, keep_days=KEEP_DAYS
+        )
+
+    def _observe(self, job: Job) -> None:
+        self.runner.observe(job)
+
+    async def start(self) -> None:
+        await self.runner.start()
+        for work in (self.announcer.run, self.housekeeping.sweep_forever):
+            self._tasks.append(asyncio.create_task(work()))
+        await self.clock.settle()
+
+    async def close(self) -> None:
+        """As abrupt as a kill, but for the threads, which have to end."""
+        self.reach.dead = True
+        mine = [task for task in asyncio.all_tasks() if task.get_name().startswith(("job ", "call ", "dispatch "))]
+        for task in (*self._tasks, *mine):
+            task.cancel()
+        await asyncio.gather(*self._tasks, *mine, return_exceptions=True)
+        self.clock.busy.remove(self._busy)
+        await self.database.close()
+
+    def snapshot(self, folder: Path) -> None:
+        """What a kill at this moment leaves on the disk; from now on this process reaches nobody."""
+        self.reach.dead = True
+        shutil.copytree(self.folder, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("*-shm"))
+
+    async def ask(
+        self,
+        model: str = QUEUED,
+        *,
+        member: int = MEMBER,
+        guild: int = GUILD,
+        acknowledge: bool = True,
+        uploads: Sequence[Upload] = (),
+        capability: Capability = Capability.TEXT_TO_VIDEO,
+        **asked: Any,
+    ) -> Job:
+        """A member's command, from its text to the acknowledgement that Discord has taken."""
+        to = Destination(guild, CHANNEL, member, 20 * 2**20)
+        draft = await self.jobs.draft(Asked(capability, "a red balloon", model, **asked), to, uploads)
+        return await self.queue(draft, acknowledge=acknowledge)
+
+    async def queue(self, draft: Draft, *, acknowledge: bool = True, retry_of: str | None = None) -> Job:
+        job = await self.jobs.accept(draft, 10**17 + next(self.outside.numbers), retry_of)
+        assert job is not None
+        if acknowledge:
+            await self.acknowledge(job)
+        return job
+
+    async def acknowledge(self, job: Job) -> None:
+        await self.reach.out()
+        message_id = self.theatre.acknowledged[job.id] = 500 + len(self.theatre.acknowledged)
+        await self.reach.happened("acknowledge")
+        await self.jobs.acknowledged(job, message_id)
+
+    async def job(self, job: Job | str) -> Job:
+        found = await self.store.get(job if isinstance(job, str) else job.id)
+        assert found is not None
+        return found
+
+    async def state(self, job: Job | str) -> tuple[JobState, Cause | None]:
+        found = await self.job(job)
+        return found.state, found.cause
+
+    async def ended(self, job: Job | str, within: float = 4000) -> Job:
+        """The job once it has been told how it ended."""
+        name = job if isinstance(job, str) else job.id
+        assert await self.clock.until(lambda: bool(self.theatre.endings[name]), within), await self.job(job)
+        await self.clock.settle()
+        return await self.job(job)
+
+    async def attempts(self) -> list[tuple[str | None, int | None]]:
+        """Evidence and status of every submission."""
+        return await self.rows("SELECT evidence, status FROM attempts ORDER BY id")
+
+    async def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        return await self.database.read(lambda connection: [tuple(row) for row in connection.execute(sql)])
+
+
+def by(member: int = MEMBER, guild: int = GUILD, moderator: bool | None = None) -> By:
+    return By(guild, member, member == MODERATOR if moderator is None else moderator)
+
+
+@asynccontextmanager
+async def running(folder: Path, outside: Outside | None = None, *, start: bool = True, **named: Any):
+    world = World(folder, outside or Outside(), **named)
+    await world.open()
+    try:
+        if start:
+            await world.start()
+        yield world
+    finally:
+        await world.close()
