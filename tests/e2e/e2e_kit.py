@@ -150,12 +150,9 @@ class Scene:
         assert len(found) <= 1
         return found[0] if found else None
 
-    def bodies(self, provider: str = "", step: str = "") -> list[Mapping[str, object]]:
-        return [
-            each.body or {}
-            for each in self.providers.requests
-            if provider in ("", each.provider) and step in ("", each.step)
-        ]
+    def asked(self, step: str, model: str) -> int:
+        """How many requests of that kind a provider has had."""
+        return len([each for each in self.providers.requests if (each.step, each.model) == (step, model)])
 
     def events(self, level: str = "") -> list[dict[str, Any]]:
         """The log of every run so far, a dictionary for each line."""
