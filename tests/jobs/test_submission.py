@@ -1,6 +1,7 @@
 """What a submission's answer means for the money and for the member (RELIABILITY, evidence classes)."""
 
 import asyncio
+import itertools
 
 import pytest
 
@@ -115,7 +116,7 @@ class TestBusy:
         job = await world.ask(DIRECT)
         await world.ended(job)
         gaps = [at for at, call in world.studio.calls if call == "refuse"]
-        assert all(later - earlier >= 1 for earlier, later in zip(gaps, gaps[1:], strict=False))
+        assert all(later - earlier >= 1 for earlier, later in itertools.pairwise(gaps))
 
     async def test_others_start_while_one_waits_for_its_provider(self, world: World):
         world.studio.fail("refuse", busy(503, retry_after=100))

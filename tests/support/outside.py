@@ -32,7 +32,7 @@ Hook = Callable[[str], None]
 
 
 class Reaching:
-    """One process's way out. `hook` is called when something has happened outside that the process does not know yet."""
+    """One process's way out. `hook` hears what has happened outside, before the process does."""
 
     def __init__(self, hook: Hook = lambda _name: None) -> None:
         self.dead = False

@@ -185,10 +185,11 @@ class World:
     async def close(self) -> None:
         """As abrupt as a kill, but for the threads, which have to end."""
         self.reach.dead = True
-        mine = [task for task in asyncio.all_tasks() if task.get_name().startswith(("job ", "call ", "dispatch "))]
-        for task in (*self._tasks, *mine):
-            task.cancel()
-        await asyncio.gather(*self._tasks, *mine, return_exceptions=True)
+        while mine := [task for task in asyncio.all_tasks() if task in self._tasks or _of_runner(task)]:
+            for task in mine:
+                task.cancel()
+            # A submission that is cut still writes down what is known of it, and has to be cut again.
+            await asyncio.wait(mine, timeout=0.02)
         self.clock.busy.remove(self._busy)
         await self.database.close()
 
@@ -248,6 +249,10 @@ class World:
 
     async def rows(self, sql: str) -> list[tuple[Any, ...]]:
         return await self.database.read(lambda connection: [tuple(row) for row in connection.execute(sql)])
+
+
+def _of_runner(task: asyncio.Task[Any]) -> bool:
+    return task.get_name().startswith(("job ", "call ", "dispatch "))
 
 
 def by(member: int = MEMBER, guild: int = GUILD, moderator: bool | None = None) -> By:
