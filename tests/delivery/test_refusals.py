@@ -101,7 +101,7 @@ async def test_a_film_that_may_not_be_in_the_channel_at_all_goes_to_its_requeste
     scene.channel.set_permissions(scene.guild.bot, deny=Permission.SEND_MESSAGES)
     delivered = await scene.delivery.deliver(job, scene.shelf.put(1000))
     (message,) = scene.direct
-    assert delivered == Delivered(message.id)
+    assert delivered == Delivered(message.id, direct=True)
     assert job.id in message.content
     assert [file.filename for file in message.attachments] == [f"v-{job.id}.mp4"]
 
