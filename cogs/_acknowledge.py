@@ -24,7 +24,8 @@ _POSTS_AFTER_SECONDS = (0.0, 2.0, 6.0)
 
 
 async def acknowledge(interaction: Interaction, jobs: Jobs, job: Job, clock: Clock) -> None:
-    message = texts.queue_message(job, await _place(jobs, job))
+    place = await _place(jobs, job)
+    message = texts.queue_message(job, place)
     if is_deferred(interaction):
         message_id = await _post(interaction, job, message, clock)
     else:
@@ -33,7 +34,7 @@ async def acknowledge(interaction: Interaction, jobs: Jobs, job: Job, clock: Clo
         log.info("acknowledgement not confirmed", extra={"job": job.id})
         await jobs.abandon(job)
     else:
-        await jobs.acknowledged(job, message_id)
+        await jobs.acknowledged(job, message_id, place)
     if is_deferred(interaction):
         await say(interaction, texts.NOT_POSTED if message_id is None else texts.accepted(job, message_id))
 

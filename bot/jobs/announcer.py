@@ -47,4 +47,5 @@ class Announcer:
         waiting = [job for job in self._live.of_guild(guild_id) if job.state is JobState.QUEUED]
         if waiting:
             for job, place in await self._places.of_guild(guild_id, waiting):
-                self._delivery.show(job, place)
+                if self._live.put_up(job, place):
+                    self._delivery.show(job, place)

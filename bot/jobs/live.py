@@ -2,19 +2,29 @@
 
 from collections.abc import Iterator
 
-from bot.domain.job import Job
+from bot.domain.job import Job, JobState
+from bot.ports import Place
 
 
 class LiveJobs:
     def __init__(self) -> None:
         self._jobs: dict[str, Job] = {}
+        self._places: dict[str, Place] = {}
 
     def update(self, job: Job) -> None:
         """Called after every commit that touched the job."""
+        if job.state not in (JobState.RECEIVED, JobState.QUEUED):
+            self._places.pop(job.id, None)
         if job.state.terminal:
             self._jobs.pop(job.id, None)
         else:
             self._jobs[job.id] = job
+
+    def put_up(self, job: Job, place: Place) -> bool:
+        """Note what a waiting job's queue message says of its place; False when it says so already."""
+        news = self._places.get(job.id) != place
+        self._places[job.id] = place
+        return news
 
     def of_member(self, guild_id: int, member_id: int) -> list[Job]:
         return [job for job in self.of_guild(guild_id) if job.to.member_id == member_id]

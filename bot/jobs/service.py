@@ -152,12 +152,17 @@ class Jobs:
                 self.discard(draft)
         return added
 
-    async def acknowledged(self, job: Job, message_id: int) -> None:
-        """The member has seen that the job is queued; from here on it may start (R2)."""
+    async def acknowledged(self, job: Job, message_id: int, place: Place | None = None) -> None:
+        """The member has seen that the job is queued, and at which `place`; from here on it may start (R2)."""
         try:
-            await self._store.move(job, JobState.QUEUED, ack_message_id=message_id, queued_at=self._clock.now())
+            queued = await self._store.move(
+                job, JobState.QUEUED, ack_message_id=message_id, queued_at=self._clock.now()
+            )
         except Stale:
             await self._acknowledged_late(job, message_id)
+        else:
+            if place is not None:
+                self._live.put_up(queued, place)
         self._wake()
 
     async def _acknowledged_late(self, job: Job, message_id: int) -> None:

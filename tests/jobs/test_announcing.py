@@ -1,0 +1,50 @@
+"""A queue message is edited when what it says is no longer so."""
+
+from itertools import pairwise
+from pathlib import Path
+
+from bot.domain.job import Job, JobState
+from bot.ports import Place
+from tests.support.rows import limits
+from tests.support.world import World, running
+
+_MESSAGE = 700
+_SOON = 2.0
+_ONE_AT_A_TIME = limits(active_per_guild=1)
+
+
+async def acknowledged(world: World) -> Job:
+    """A job whose queue message told its place."""
+    job = await world.ask(acknowledge=False)
+    await world.jobs.acknowledged(job, _MESSAGE, await world.jobs.place(job))
+    return job
+
+
+def places(world: World, job: Job) -> list[Place | None]:
+    return [place for state, place, _ in world.theatre.shown[job.id] if state is JobState.QUEUED]
+
+
+async def test_a_place_that_the_message_has_told_from_the_first_is_not_edited_in(tmp_path: Path) -> None:
+    async with running(tmp_path, limits=_ONE_AT_A_TIME) as world:
+        _running, first, second = [await acknowledged(world) for _ in range(3)]
+        await world.clock.advance(_SOON)
+        assert (places(world, first), places(world, second)) == ([], [])
+
+
+async def test_a_place_that_moves_is_edited_in_once(tmp_path: Path) -> None:
+    async with running(tmp_path, limits=_ONE_AT_A_TIME) as world:
+        running_job, _first, second = [await acknowledged(world) for _ in range(3)]
+        await world.ended(running_job)
+        await world.clock.advance(_SOON)
+        told = places(world, second)
+        assert told[-1] is not None
+        assert told[-1].ahead == 0
+        assert all(before != after for before, after in pairwise(told))
+
+
+async def test_a_place_that_nobody_has_told_yet_is_edited_in(tmp_path: Path) -> None:
+    async with running(tmp_path, limits=_ONE_AT_A_TIME) as world:
+        await world.ask()
+        waiting = await world.ask()
+        await world.clock.advance(_SOON)
+        assert [place and place.ahead for place in places(world, waiting)] == [0]
