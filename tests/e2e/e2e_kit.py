@@ -203,6 +203,23 @@ async def scene(
             check_manners(playing)
 
 
+FAILURES = ("abandoned", "refused", "ambiguous", "lost_result", "undeliverable")
+
+
+async def everyone_was_told(it: Scene, timeout: float = 40) -> None:
+    """Every job that is not waiting has ended once: a film, or a short message, where its member reads it."""
+    await eventually(lambda: all(row["told"] for row in it.jobs() if row["state"] != "queued"), timeout, "all are told")
+    for row in it.jobs():
+        seen = (len(it.films(row["id"])), len(it.notices(row["id"])))
+        assert seen <= (row["state"] == "done", row["state"] in (*FAILURES, "cancelled")), (row["id"], row["state"])
+        message = it.queue_message(row["id"])
+        if message is not None and row["state"] != "queued":
+            word = {"done": "done", "cancelled": "cancelled"}.get(row["state"], "failed")
+            assert word in message.content, message.content
+            assert not any("Cancel" in button["label"] for button in message.buttons)
+    assert it.rows("SELECT * FROM attempts WHERE evidence IS NULL") == []
+
+
 def check_manners(it: Scene) -> None:
     """What holds after anything: Discord had nothing to complain of, no secret leaked, nobody was pinged in vain."""
     assert it.discord.complaints == []

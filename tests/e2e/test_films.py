@@ -17,7 +17,7 @@ from typing import Any
 import pillow_heif
 import pytest
 import pytest_asyncio
-from e2e_kit import Scene, job_of, private, scene
+from e2e_kit import Scene, everyone_was_told, job_of, private, scene
 from page_bot import picture
 from PIL import Image
 
@@ -31,6 +31,7 @@ ROOT = Path(__file__).parents[2]
 async def it(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Scene]:
     async with scene(tmp_path_factory.mktemp("films")) as playing:
         yield playing
+        await everyone_was_told(playing)
         assert [each for each in playing.events() if each["level"] in ("error", "critical")] == []
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from e2e_kit import Scene, eventually, scene, small_film
+from e2e_kit import Scene, eventually, everyone_was_told, scene, small_film
 from page_bot import picture
 
 from bot.sandbox.discord import Upload
@@ -57,6 +57,7 @@ async def it(tmp_path_factory: pytest.TempPathFactory, elsewhere: Elsewhere) -> 
         # Fifty notices in one channel are not what is tried here.
         playing.discord.options.rate_limits = False
         yield playing
+        await everyone_was_told(playing)
         assert elsewhere.heard == []
 
 

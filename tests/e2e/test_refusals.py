@@ -14,7 +14,7 @@ import crafted
 import pytest
 import pytest_asyncio
 from crafted import option
-from e2e_kit import Scene, private, scene
+from e2e_kit import Scene, everyone_was_told, private, scene
 from page_bot import picture
 from PIL import Image
 
@@ -34,6 +34,7 @@ async def it(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Scene]:
         yield playing
         # The last word: after everything here, the bot still makes a film.
         await playing.film(await playing.ask())
+        await everyone_was_told(playing)
         assert [each for each in playing.events() if each["level"] in ("error", "critical")] == []
 
 
