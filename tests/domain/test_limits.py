@@ -101,7 +101,8 @@ def test_a_schedule_is_every_next_start_in_turn(rate: RateLimit, waits: list[flo
     now += 1
     virtual, expected = list(starts), []
     for _ in range(8):
-        virtual.append(rate.next_start(virtual, max(now, virtual[-1] if virtual else now)))
+        moment = max(now, virtual[-1] if virtual else now)
+        virtual.append(rate.next_start(remembered(rate, virtual, moment), moment))
         expected.append(virtual[-1])
     assert rate.schedule(remembered(rate, starts, now), now, 8) == pytest.approx(expected, abs=2 * rate.interval)
     assert rate.schedule(starts, now, 8) == sorted(rate.schedule(starts, now, 8))
