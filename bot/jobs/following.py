@@ -27,6 +27,8 @@ _GONE_TRIES = 3
 _GONE_PAUSE = 20.0
 _FETCH_TRIES = 3
 _REVOKED_PAUSE = 60.0
+_CANCEL_TRIES = 3
+_CANCEL_PAUSE = 1.0
 # At most 100 requests a second reach one provider, however many jobs wait there.
 _BEAT = 0.01
 
@@ -170,15 +172,20 @@ class Following:
 
     async def _drop(self, handle: RemoteHandle, provider: QueueProvider) -> bool:
         """True when the request will never run. A lost answer to a cancel is settled by the status (cancel trap)."""
-        try:
-            if await provider.cancel(handle):
-                return True
-        except ProviderError as error:
-            log.warning("cancel not confirmed: %s", error.detail, extra={"request": handle.request_id})
-        try:
-            return isinstance(await provider.poll(handle), Cancelled)
-        except ProviderError:
-            return False
+        for _ in range(_CANCEL_TRIES):
+            try:
+                if await provider.cancel(handle):
+                    return True
+            except ProviderError as error:
+                log.warning("cancel not confirmed: %s", error.detail, extra={"request": handle.request_id})
+            try:
+                status = await provider.poll(handle)
+            except ProviderError:
+                return False
+            if not isinstance(status, InQueue):
+                return isinstance(status, Cancelled)
+            await self._clock.sleep(_CANCEL_PAUSE)
+        return False
 
     async def _cancelled(self, job: Job, cause: Cause) -> Job:
         return await self._store.settle(

@@ -27,26 +27,22 @@ async def it(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Scene]:
         await everyone_was_told(playing)
 
 
-async def starts(it: Scene) -> list[float]:
-    return [row["started_at"] for row in it.rows("SELECT started_at FROM attempts ORDER BY id")]
-
-
 async def test_the_rate_is_kept_over_a_restart_and_what_cost_nothing_does_not_count(tmp_path: Path) -> None:
     # Two at once, then one in three seconds.
     limits = {"burst": 2, "jobs_per_hour": 1200}
     async with scene(tmp_path, limits=limits) as it:
         it.providers.faults.add(ProviderFault(provider="chutes", step="generate", status=400))
         await it.reaches(await it.ask("image"), "refused")
-        jobs = [await it.ask("image") for _ in range(5)]
+        jobs = [await it.ask("image") for _ in range(4)]
         await it.reaches(jobs[1], "done")
-        assert it.job(jobs[2])["state"] == "queued"
+        assert it.job(jobs[3])["state"] == "queued"
         assert await it.stop() == 0
         await it.start()
         for job in jobs:
             await it.reaches(job, "done")
         paid = it.rows("SELECT started_at FROM attempts WHERE evidence NOT IN ('E0', 'E1') ORDER BY id")
         times = [row["started_at"] for row in paid]
-        assert len(times) == 5
+        assert len(times) == 4
         for first, begin in enumerate(times):
             for last in range(first, len(times)):
                 assert last - first + 1 <= 2 + 1200 * (times[last] - begin) / 3600 + 1e-6
@@ -127,9 +123,6 @@ async def test_what_waits_at_pipelet_is_cancelled_there_and_not_billed(it: Scene
         message = it.queue_message(waiting)
         assert message is not None
         text = private(await it.alice.press(message, "Cancel"))
-        if fault == {"status": 503}:
-            assert "Throw" not in text
-            continue
         assert "cancelled" in text
         assert (await it.reaches(waiting, "cancelled"))["state"] == "cancelled"
         assert not it.providers.generations[-1].billed
