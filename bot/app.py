@@ -43,12 +43,15 @@ from cogs import add_cogs
 from storage.database import Database, NewerSchemaError
 from storage.job_store import SqliteJobStore
 from storage.policy_store import SqlitePolicyStore
+from storage.tenancy import InUseError, sole_tenant
 
 log = logging.getLogger(__name__)
 
 CRASH_VARIABLE = "MATINEE_CRASH_AT"
 _COMMANDS_FACT = "commands"
 _GRACE_SECONDS = 0.7
+# An old process that drains, as long as it does by default, makes room in time.
+_TENANT_SECONDS = 12.0
 _TOKEN_REFUSED = 78
 
 AnyProvider = ChutesProvider | CogVideoXProvider | PipeletProvider
@@ -125,6 +128,7 @@ class App:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
         async with self._stack:
+            await self._move_in()
             await self._build()
             return await self._live()
 
@@ -185,6 +189,20 @@ class App:
         self.housekeeping = Housekeeping(store, artifacts, pictures, self.catalog, clock, settings.media.keep_days)
         await add_cogs(self.client, self.jobs, self.catalog, self.policies, clock)
 
+    async def _move_in(self) -> None:
+        path = self._settings.storage.path
+        try:
+            await self._stack.enter_async_context(sole_tenant(path, _TENANT_SECONDS))
+        except InUseError:
+            raise ConfigurationError(
+                f"configuration: storage.url: another Matinee is running on {path}; fix: stop it, or name another file"
+            ) from None
+        except OSError as error:
+            raise ConfigurationError(
+                f"configuration: storage.url: {path} cannot be opened ({error}); "
+                f"fix: name a file in a folder that this user may write"
+            ) from None
+
     async def _open_database(self) -> Database:
         path = self._settings.storage.path
         try:
@@ -209,7 +227,8 @@ class App:
                 await asyncio.to_thread((folder / "uploads").mkdir, parents=True, exist_ok=True)
             except ChildFailed as error:
                 raise ConfigurationError(
-                    f"configuration: media: a media child does not start ({error}); fix: install the locked requirements"
+                    f"configuration: media: a media child does not start ({error}); "
+                    f"fix: install the locked requirements"
                 ) from None
             except OSError as error:
                 raise ConfigurationError(
