@@ -17,6 +17,8 @@ async def acknowledged(world: World) -> Job:
     """A job whose queue message told its place."""
     job = await world.ask(acknowledge=False)
     await world.jobs.acknowledged(job, _MESSAGE, await world.jobs.place(job))
+    # Whoever may start has done so before the next place is told.
+    await world.clock.settle()
     return job
 
 

@@ -198,6 +198,25 @@ class TestCancelling:
         assert (await world.jobs.cancel(job.id, by(MODERATOR))).state is JobState.SUBMITTED
         assert how(await world.ended(job)) == (JobState.CANCELLED, Cause.BY_MODERATOR)
 
+    async def test_one_that_the_provider_could_not_take_is_tried_again(self, world: World):
+        world.studio.timeline = [(0, InQueue(5))]
+        job = await world.ask()
+        await world.clock.advance(10)
+        world.studio.fail("cancel", outage(), outage())
+        cancelling = asyncio.create_task(world.jobs.cancel(job.id, by()))
+        await world.clock.advance(3)
+        assert how(await cancelling) == (JobState.CANCELLED, Cause.BY_MEMBER)
+
+    async def test_but_not_for_ever(self, world: World):
+        world.studio.timeline = [(0, InQueue(5)), (100, Completed())]
+        job = await world.ask()
+        await world.clock.advance(10)
+        world.studio.fail("cancel", *[outage()] * 9)
+        cancelling = asyncio.create_task(world.jobs.cancel(job.id, by()))
+        await world.clock.advance(5)
+        assert (await cancelling).state is JobState.SUBMITTED
+        assert (await world.ended(job)).state is JobState.DONE
+
     async def test_pressing_twice_cancels_once(self, world: World):
         world.studio.timeline = [(0, InQueue(5))]
         job = await world.ask()

@@ -25,7 +25,7 @@ from tests.support.rows import MEMBER, MODERATOR, OTHER_GUILD, OTHER_MEMBER
 from tests.support.world import DIRECT, QUEUED, Outside, by, running
 
 unhurried = settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
 )
 
 refused = st.one_of(

@@ -1,0 +1,130 @@
+"""Files past their time go; providers that can describe their models are asked again; a guild's rules are kept."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from bot.domain.errors import Evidence, NoSuchModel, StorageUnavailable, Unavailable
+from bot.domain.generation import Asked, Capability
+from bot.domain.job import JobState
+from bot.jobs.housekeeping import DAY
+from bot.jobs.service import Upload
+from tests.support.rows import GUILD, MEMBER, MODERATOR, request
+from tests.support.world import DIRECT, KEEP_DAYS, World, running
+
+PICTURE = Upload("image", "https://cdn.discordapp.com/a.png", 10)
+
+
+async def made(world: World) -> tuple[Path, Path]:
+    """The film and the picture of a job that ended."""
+    job = await world.ended(await world.ask("wan22-fast-i2v", capability=Capability.IMAGE_TO_VIDEO, uploads=[PICTURE]))
+    assert job.artifact is not None
+    return world.artifacts.path(job.artifact), world.pictures.path(job.request.images[0])
+
+
+class TestSweeping:
+    async def test_files_stay_for_as_long_as_they_are_promised(self, world: World):
+        film, picture = await made(world)
+        await world.clock.advance(KEEP_DAYS * DAY - 60)
+        assert film.exists()
+        assert picture.exists()
+        await world.clock.advance(1200)
+        assert not film.exists()
+        assert not picture.exists()
+
+    async def test_they_are_looked_for_once(self, world: World):
+        await made(world)
+        await world.clock.advance(KEEP_DAYS * DAY + 3600)
+        assert await world.store.expired(world.clock.now()) == []
+        assert [row[0] for row in await world.rows("SELECT state FROM jobs")] == ["done"]
+
+    async def test_one_that_cannot_be_removed_leaves_the_others_alone(self, world: World):
+        stubborn, _ = await made(world)
+        await world.clock.advance(1)
+        film, _ = await made(world)
+        stubborn.unlink()
+        stubborn.mkdir()
+        await world.clock.advance(KEEP_DAYS * DAY + 3600)
+        assert stubborn.exists()
+        assert not film.exists()
+
+    @pytest.mark.parametrize("trouble", [StorageUnavailable(full=False), RuntimeError("a mistake of ours")])
+    async def test_trouble_does_not_end_it(self, world: World, trouble: Exception):
+        film, _ = await made(world)
+        expired, failures = world.store.expired, [trouble]
+
+        async def failing_once(before: float):
+            if failures:
+                raise failures.pop()
+            return await expired(before)
+
+        world.store.expired = failing_once
+        await world.clock.advance(KEEP_DAYS * DAY + 3600)
+        assert not film.exists()
+        assert failures == []
+
+
+class TestRefreshing:
+    async def test_every_provider_is_asked_and_one_that_is_ill_keeps_its_models(self, world: World):
+        world.studio.fail("refresh", Unavailable("pipelet", "down", evidence=Evidence.NOT_SENT))
+        await world.housekeeping.refresh()
+        assert world.studio.count("refresh") == 2
+        assert world.catalog.models()
+
+
+class TestPolicies:
+    async def test_every_change_leaves_who_what_when_before_and_after(self, world: World):
+        policies = world.policies
+        await policies.set_limits(GUILD, MODERATOR, {"burst": 3})
+        await policies.set_limits(GUILD, MODERATOR, {"burst": 2})
+        await policies.block(GUILD, MODERATOR, MEMBER, "spam", None)
+        await policies.unblock(GUILD, MODERATOR, MEMBER)
+        await policies.pause(GUILD, MODERATOR, "tea")
+        await policies.resume(GUILD, MODERATOR)
+        await policies.record(GUILD, MODERATOR, "cancel", "a", "b")
+        rows = await world.rows("SELECT guild_id, moderator_id, at, verb, before, after FROM audit ORDER BY id")
+        assert {row[:3] for row in rows} == {(GUILD, MODERATOR, world.clock.now())}
+        told = [(verb, before, after) for *_, verb, before, after in rows]
+        block = {"member_id": MEMBER, "reason": "spam", "until": None, "by": MODERATOR}
+        assert [(verb, json.loads(before), json.loads(after)) for verb, before, after in told[:-1]] == [
+            ("limits set", {"own_limits": {}}, {"own_limits": {"burst": 3}}),
+            ("limits set", {"own_limits": {"burst": 3}}, {"own_limits": {"burst": 2}}),
+            ("block", {"blocks": []}, {"blocks": [block]}),
+            ("unblock", {"blocks": [block]}, {"blocks": []}),
+            ("pause", {"pause": None}, {"pause": "tea"}),
+            ("resume", {"pause": "tea"}, {"pause": None}),
+        ]
+        assert told[-1] == ("cancel", "a", "b")
+
+    async def test_they_hold_in_the_next_process(self, tmp_path: Path):
+        async with running(tmp_path) as world:
+            await world.policies.set_limits(GUILD, MODERATOR, {"burst": 3, "jobs_per_hour": 1.5})
+            await world.policies.deny_model(GUILD, MODERATOR, DIRECT)
+            await world.policies.set_default(GUILD, MODERATOR, Capability.TEXT_TO_VIDEO, "wan22-fast-t2v-pro")
+            await world.policies.allow_channel(GUILD, MODERATOR, 77)
+            await world.policies.block(GUILD, MODERATOR, MEMBER, "spam", 5.5)
+            before = await world.policies.of(GUILD)
+        async with running(tmp_path) as world:
+            assert await world.policies.of(GUILD) == before
+
+
+class TestCatalog:
+    async def test_usual_times_are_the_documents(self, world: World):
+        assert world.catalog.usual_seconds(request()) == 90
+        assert world.catalog.usual_seconds(request(size=3)) == 180
+        with pytest.raises(NoSuchModel):
+            world.catalog.usual_seconds(request("of-an-older-version"))
+
+    async def test_those_who_can_do_it_are_named(self, world: World):
+        asked = Asked(Capability.TEXT_TO_VIDEO, "x", duration=6)
+        able = world.catalog.able(asked, frozenset({DIRECT}), "wan22-fast-t2v")
+        assert able == ("wan22-fast-t2v-premium", "wan22-fast-t2v-pro")
+        assert world.catalog.provider("nobody") is None
+
+
+async def test_the_film_of_a_job_stays_while_the_job_is_open(world: World):
+    world.studio.seconds = 4 * KEEP_DAYS * DAY
+    job = await world.ask(DIRECT)
+    await world.clock.advance(2 * KEEP_DAYS * DAY)
+    assert (await world.job(job)).state is JobState.SUBMITTING

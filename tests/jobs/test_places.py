@@ -1,0 +1,148 @@
+"""Where a waiting job stands, when it will be ready, and that its message says so."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from bot.domain.errors import StorageUnavailable
+from bot.domain.job import InQueue, JobState
+from bot.ports import Place
+from tests.support.rows import GUILD, MODERATOR, OTHER_MEMBER, job
+from tests.support.world import DIRECT, World, by, running
+
+
+async def crowded(world: World, **limits: float) -> None:
+    """One direct job runs for long, and no second one may."""
+    world.studio.seconds = 100_000
+    await world.policies.set_limits(GUILD, MODERATOR, {"active_per_guild": 1, **limits})
+    await world.ask(DIRECT)
+    await world.clock.settle()
+
+
+async def with_figures(world: World, *seconds: float) -> None:
+    for each in seconds:
+        world.studio.seconds = each
+        await world.ended(await world.ask(DIRECT))
+
+
+async def test_jobs_of_others_come_between(world: World):
+    await crowded(world)
+    first, second = await world.ask(DIRECT), await world.ask(DIRECT)
+    other = await world.ask(DIRECT, member=OTHER_MEMBER)
+    places = {each.id: (await world.jobs.place(each)).ahead for each in (first, second, other)}
+    assert places == {other.id: 0, first.id: 1, second.id: 2}
+    received = await world.ask(DIRECT, acknowledge=False)
+    assert (await world.jobs.place(received)).ahead == 3
+
+
+async def test_no_time_is_named_before_there_are_figures(world: World):
+    await crowded(world)
+    waiting = await world.ask(DIRECT)
+    assert await world.jobs.place(waiting) == Place(0, None)
+
+
+async def test_the_usual_time_is_the_median_of_what_was_measured(world: World):
+    await with_figures(world, 10, 500, 30)
+    assert await world.store.usual_seconds((await world.ask(DIRECT)).request) == 30
+
+
+async def test_a_running_job_is_ready_after_the_usual_time_and_never_in_the_past(world: World):
+    await with_figures(world, 60)
+    world.studio.seconds = 100_000
+    running_job = await world.ask(DIRECT)
+    await world.clock.settle()
+    started = world.clock.now()
+    place = await world.jobs.place(await world.job(running_job))
+    assert 0 <= place.ready_at - (started + 60) < 15
+    await world.clock.advance(500)
+    place = await world.jobs.place(await world.job(running_job))
+    assert 0 <= place.ready_at - world.clock.now() < 15
+
+
+async def test_the_rate_and_the_places_ahead_date_the_others(world: World):
+    await with_figures(world, 60)
+    await crowded(world, jobs_per_hour=60, burst=1)
+    now = world.clock.now()
+    jobs = [await world.ask(DIRECT) for _ in range(4)]
+    await world.clock.settle()
+    ready = [(await world.jobs.place(each)).ready_at - now for each in jobs]
+    for ahead, seconds in enumerate(ready):
+        assert 60 * ahead + 60 <= seconds <= 60 * (ahead + 2) + 15 + 60
+
+
+async def test_two_hundred_waiting_jobs_are_placed_in_a_moment(tmp_path: Path):
+    async with running(tmp_path) as world:
+        await with_figures(world, 60)
+        await crowded(world)
+        for member in range(190):
+            await world.ask(DIRECT, member=100 + member)
+        started = asyncio.get_running_loop().time()
+        places = await world.places.of_guild(GUILD, [each for each in world.live if each.state is JobState.QUEUED])
+        assert asyncio.get_running_loop().time() - started < 0.5
+        assert sorted(place.ahead for _, place in places) == list(range(190))
+
+
+class TestAnnouncing:
+    async def test_places_move_up_when_somebody_starts(self, world: World):
+        await crowded(world)
+        first, second = await world.ask(DIRECT), await world.ask(DIRECT)
+        await world.clock.advance(2)
+        assert world.theatre.shown[second.id][-1][1].ahead == 1
+        await world.jobs.cancel(first.id, by())
+        await world.clock.advance(2)
+        assert world.theatre.shown[second.id][-1][1].ahead == 0
+
+    async def test_a_guild_is_brought_up_to_date_at_most_once_a_second(self, world: World):
+        await crowded(world)
+        jobs = [await world.ask(DIRECT) for _ in range(6)]
+        await world.clock.advance(0.9)
+        shown = world.theatre.shown[jobs[-1].id]
+        before = len(shown)
+        for first in jobs[:3]:
+            await world.jobs.cancel(first.id, by())
+        await world.clock.advance(0.05)
+        assert len(shown) == before
+        await world.clock.advance(2)
+        assert [place.ahead for _, place, _ in shown[before:]] == [2]
+
+    async def test_what_runs_is_shown_with_its_state(self, world: World):
+        world.studio.timeline = [(0, InQueue(4))]
+        followed = await world.ask()
+        await world.clock.advance(10)
+        states = [state for state, _, _ in world.theatre.shown[followed.id]]
+        assert JobState.SUBMITTING in states
+        assert world.theatre.shown[followed.id][-1] == (JobState.SUBMITTED, None, InQueue(4))
+
+    @pytest.mark.parametrize("trouble", [StorageUnavailable(full=False), RuntimeError("a mistake of ours")])
+    async def test_trouble_is_survived_and_made_good(self, tmp_path: Path, trouble: Exception):
+        async with running(tmp_path) as world:
+            await crowded(world)
+            first, second = await world.ask(DIRECT), await world.ask(DIRECT)
+            await world.clock.advance(5)
+            of_guild, failures = world.places.of_guild, [trouble]
+
+            async def failing_once(*arguments):
+                if failures:
+                    raise failures.pop()
+                return await of_guild(*arguments)
+
+            world.places.of_guild = failing_once
+            await world.jobs.cancel(first.id, by())
+            await world.clock.advance(5)
+            if isinstance(trouble, RuntimeError):
+                world.announcer.changed(second)
+                await world.clock.advance(5)
+            assert [place.ahead for _, place, _ in world.theatre.shown[second.id]] == [1, 0]
+
+    async def test_a_message_that_says_so_already_is_left_alone(self, world: World):
+        await crowded(world)
+        first = await world.ask(DIRECT)
+        for _ in range(5):
+            await world.ask(DIRECT)
+            await world.clock.advance(5)
+        assert len(world.theatre.shown[first.id]) == 1
+
+
+async def test_a_job_that_nobody_queued_comes_last(world: World):
+    assert (await world.places.of(job("chutes"))).ahead == 0
