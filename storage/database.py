@@ -4,6 +4,7 @@ SQLite before 3.51.3 can corrupt a WAL that several connections write, and stock
 """
 
 import asyncio
+import contextlib
 import random
 import sqlite3
 from collections import deque
@@ -39,29 +40,27 @@ class Database:
 
     @classmethod
     async def open(cls, path: Path) -> Self:
-        """Open, or create and migrate. The file is readable by its owner only. Raises StorageUnavailable."""
+        """Open, or create and migrate. The file is readable by its owner only.
+
+        Raises StorageUnavailable, whose cause says why, and NewerSchemaError.
+        """
         try:
             await asyncio.to_thread(_create, path)
-        except OSError as error:
+            async with contextlib.AsyncExitStack() as undo:
+                writer = await undo.enter_async_context(aiosqlite.connect(path, isolation_level=None))
+                await _run(writer, _prepare)
+                reader = await undo.enter_async_context(aiosqlite.connect(path, isolation_level=None))
+                await _run(reader, _prepare_reader)
+                undo.pop_all()
+        except (OSError, sqlite3.Error) as error:
             raise StorageUnavailable(full=True) from error
-        writer = await aiosqlite.connect(path, isolation_level=None)
-        try:
-            await _run(writer, _prepare)
-            reader = await aiosqlite.connect(path, isolation_level=None)
-        except BaseException:
-            await writer.close()
-            raise
-        database = cls(writer, reader)
-        try:
-            await _run(reader, _prepare_reader)
-        except BaseException:
-            await database.close()
-            raise
-        return database
+        return cls(writer, reader)
 
     async def close(self) -> None:
-        await self._reader.close()
-        await self._writer.close()
+        try:
+            await self._reader.close()
+        finally:
+            await self._writer.close()
 
     async def write(self, work: Work[Result], patience: float | None = None) -> Result:
         """Run `work` as one transaction. It commits as a whole even when the caller is cancelled meanwhile.
