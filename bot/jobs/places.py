@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from bot.domain.generation import GenerationRequest
 from bot.domain.job import Job
 from bot.domain.limits import GuildLimits
 from bot.jobs.policy import Policies
@@ -31,13 +30,14 @@ class Places:
         limits = await self._policies.limits(guild_id)
         starts = limits.rate.schedule(waiting.starts, now, len(waiting.job_ids) + 1)
         positions = {job_id: index for index, job_id in enumerate(waiting.job_ids)}
-        figures: dict[GenerationRequest, float | None] = {}
+        figures: dict[tuple[object, ...], float | None] = {}
         places = []
         for job in jobs:
             ahead = positions.get(job.id, len(positions))
-            if job.request not in figures:
-                figures[job.request] = await self._store.usual_seconds(job.request)
-            places.append((job, Place(ahead, _ready(figures[job.request], starts, limits, now, ahead))))
+            kind = (job.request.capability, job.request.model, job.request.size)
+            if kind not in figures:
+                figures[kind] = await self._store.usual_seconds(job.request)
+            places.append((job, Place(ahead, _ready(figures[kind], starts, limits, now, ahead))))
         return places
 
 

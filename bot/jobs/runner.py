@@ -102,10 +102,17 @@ class Runner:
         """Hears of every committed job: memory, queue messages and dispatchers follow the rows."""
         self._live.update(job)
         self._announcer.changed(job)
-        if not job.state.active:
-            self.wake()
+        self._ring(job)
         if self._started and job.state.terminal and not job.told and job.id not in self._moving:
             self._move(job)
+
+    def _ring(self, job: Job) -> None:
+        if job.state is JobState.QUEUED and job.attempt_id is None:
+            if (bell := self._bells.get(job.provider)) is not None:
+                bell.set()
+        elif not job.state.active and job.state is not JobState.RECEIVED:
+            # Its place in the guild may be free, for a job at any provider.
+            self.wake()
 
     async def cancel(self, job: Job, cause: Cause) -> Job:
         """Ask the provider to drop a job that it has not started. Returns the job as it is then."""

@@ -163,7 +163,6 @@ class Jobs:
         else:
             if place is not None:
                 self._live.put_up(queued, place)
-        self._wake()
 
     async def _acknowledged_late(self, job: Job, message_id: int) -> None:
         """Cancelled from the queue message before we knew its id: now it can be brought up to date."""
