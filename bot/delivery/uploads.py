@@ -1,7 +1,6 @@
 """Members' pictures, fetched from Discord's CDN: bounded in place, bytes and time."""
 
 import asyncio
-import errno
 import os
 import tempfile
 from collections.abc import Callable
@@ -56,7 +55,7 @@ class CdnUploads:
         self._trusted, self._seconds, self._resolver = trusted, seconds, resolver
 
     async def fetch(self, upload: Upload) -> Path:
-        """The bytes in a file that the caller removes. Raises BadPicture, or StorageUnavailable for a full disk."""
+        """The bytes in a file that the caller removes. Raises BadPicture, StorageUnavailable when the disk refuses."""
         source = origin(upload.url, self._trusted)
         if source is None:
             raise BadPicture(PictureProblem.UNREACHABLE, option=upload.option)
@@ -69,7 +68,7 @@ class CdnUploads:
         except TimeoutError as error:
             raise BadPicture(PictureProblem.UNREACHABLE, option=upload.option) from error
         except OSError as error:
-            raise StorageUnavailable(full=error.errno in (errno.ENOSPC, errno.EDQUOT)) from error
+            raise StorageUnavailable(full=True) from error
         return path
 
     async def _insist(self, source: Origin, path: Path, option: str) -> None:

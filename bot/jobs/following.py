@@ -118,7 +118,7 @@ class Following:
                 return await self._cancelled(job, self._wished.get(job.id, Cause.BY_PROVIDER))
 
     async def _fetch(self, job: Job, handle: RemoteHandle, provider: QueueProvider) -> Job:
-        """Fetching is free and may be repeated: an unusable answer three times, an outage until it counts as stuck."""
+        """Fetching is free and may be repeated: what is unusable three times, an outage or a full disk until stuck."""
         unusable = gone = 0
         plan = Plan(self._clock.monotonic(), 0)
         while True:
@@ -138,9 +138,11 @@ class Following:
                 if gone >= _GONE_TRIES or stuck:
                     return await self._submission.lost(job, Cause.RESULT_GONE, error.detail)
                 await self._wait_after(error, job, plan)
-            except OSError:
-                log.exception("the result could not be kept", extra={"job": job.id})
-                return await self._submission.lost(job, Cause.STORAGE_FULL)
+            except OSError as error:
+                log.error("the result could not be kept: %s", error.strerror, extra={"job": job.id})  # noqa: TRY400
+                if self._clock.monotonic() - plan.begun > self._stuck_seconds:
+                    return await self._submission.lost(job, Cause.STORAGE_FULL)
+                plan.failed()
             else:
                 return await self._submission.made(job, artifact)
             await self._clock.sleep(plan.pause(self._clock.monotonic()))

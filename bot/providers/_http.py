@@ -27,6 +27,7 @@ FILM_CAP = 64 * 1024 * 1024
 REPLY_CAP = 64 * 1024
 _ERROR_CAP = 4096
 _ERROR_SECONDS = 5.0
+_DISK_PAUSE = 1.0
 _DECODE_STEP = 64 * 1024
 _WRITE_STEP = 1024 * 1024
 _TOKEN = re.compile(r"[!-~]+")
@@ -40,6 +41,7 @@ class Wire:
     """How connections are made, and how long a phase may last, in seconds.
 
     `read` is the longest pause between two pieces of a body; the wait for an answer is bounded by the call's own total.
+    `disk` is how long a disk that takes nothing is waited for.
     `session` is called with the keywords of aiohttp.ClientSession; `now` is epoch seconds.
     """
 
@@ -48,6 +50,7 @@ class Wire:
     tls: ssl.SSLContext | bool = True
     connect: float = 10.0
     read: float = 120.0
+    disk: float = 30.0
     now: Callable[[], float] = time.time
 
 
@@ -290,7 +293,7 @@ class Reply:
 
     async def save(self, into: Path, decoder: Decoder, cap: int = FILM_CAP) -> None:
         """Write the decoded body to `into`, replacing it. Raises OSError when the disk refuses."""
-        await asyncio.to_thread(into.write_bytes, b"")
+        await self._write(into, 0, b"")
         waiting, size = bytearray(), 0
         while chunk := await self._read():
             for piece in self._decoded(decoder, chunk):
@@ -299,10 +302,22 @@ class Reply:
                     raise self.broken(f"the film is larger than {cap} bytes")
                 waiting += piece
             if len(waiting) >= _WRITE_STEP:
-                await asyncio.to_thread(_append, into, bytes(waiting))
+                await self._write(into, size - len(waiting), bytes(waiting))
                 waiting.clear()
-        await asyncio.to_thread(_append, into, bytes(waiting))
+        await self._write(into, size - len(waiting), bytes(waiting))
         self._finish(decoder)
+
+    async def _write(self, into: Path, at: int, data: bytes) -> None:
+        """The sender holds on while a full disk is cleared; what it sends may have been paid for."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + self._exchange.wire.disk
+        while True:
+            try:
+                return await asyncio.to_thread(_put, into, at, data)
+            except OSError:
+                if loop.time() + _DISK_PAUSE > until:
+                    raise
+            await asyncio.sleep(_DISK_PAUSE)
 
     def _decoded(self, decoder: Decoder, chunk: bytes) -> Iterator[bytes]:
         try:
@@ -336,6 +351,9 @@ class Reply:
         return body[:_ERROR_CAP]
 
 
-def _append(path: Path, data: bytes) -> None:
-    with path.open("ab") as file:
+def _put(path: Path, at: int, data: bytes) -> None:
+    """Again from the same place, should half of it have been written before."""
+    with path.open("r+b" if at else "wb") as file:
+        file.seek(at)
         file.write(data)
+        file.truncate()

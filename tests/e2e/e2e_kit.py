@@ -210,8 +210,9 @@ async def everyone_was_told(it: Scene, timeout: float = 40) -> None:
     """Every job that is not waiting has ended once: a film, or a short message, where its member reads it."""
     await eventually(lambda: all(row["told"] for row in it.jobs() if row["state"] != "queued"), timeout, "all are told")
     for row in it.jobs():
-        seen = (len(it.films(row["id"])), len(it.notices(row["id"])))
-        assert seen <= (row["state"] == "done", row["state"] in (*FAILURES, "cancelled")), (row["id"], row["state"])
+        films, notices = len(it.films(row["id"])), len(it.notices(row["id"]))
+        assert films <= (row["state"] == "done"), (row["id"], row["state"])
+        assert notices <= (row["state"] in (*FAILURES, "cancelled")), (row["id"], row["state"])
         message = it.queue_message(row["id"])
         if message is not None and row["state"] != "queued":
             word = {"done": "done", "cancelled": "cancelled"}.get(row["state"], "failed")

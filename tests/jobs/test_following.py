@@ -121,8 +121,10 @@ class TestFetching:
         assert how(await world.ended(job)) == (JobState.LOST_RESULT, Cause.RESULT_GONE)
         assert STUCK_SECONDS < world.clock.monotonic() < STUCK_SECONDS + 60
 
-    async def test_a_full_disk_loses_it(self, world: World):
+    async def test_a_full_disk_is_waited_for_until_it_counts_as_stuck(self, world: World):
         world.artifacts.faults.extend([OSError(28, "full")] * 20)
+        assert how(await world.ended(await world.ask())) == (JobState.DONE, None)
+        world.artifacts.faults.extend([OSError(28, "full")] * 10_000)
         assert how(await world.ended(await world.ask())) == (JobState.LOST_RESULT, Cause.STORAGE_FULL)
 
 
