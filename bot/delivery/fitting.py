@@ -38,8 +38,13 @@ class FileLimits:
         return min(limit, learned) if until > self._clock.monotonic() else limit
 
     def learn(self, guild_id: int | None, refused: int) -> int:
-        """The next lower limit that Discord is known to have had, after it refused so many bytes."""
-        limit = next((plateau for plateau in _PLATEAUS if plateau < refused), refused // 4)
+        """The next lower limit that Discord is known to have had, after it refused so many bytes.
+
+        It is remembered; a refusal below all of those limits says something of that one upload only.
+        """
+        limit = next((plateau for plateau in _PLATEAUS if plateau < refused), None)
+        if limit is None:
+            return refused // 4
         self._learned[guild_id] = (limit, self._clock.monotonic() + _REMEMBER_SECONDS)
         return limit
 

@@ -103,15 +103,26 @@ async def test_a_film_that_cannot_be_encoded_again_is_too_large(scene: Scene):
 
 
 async def test_a_limit_once_learned_is_kept_for_an_hour(scene: Scene):
-    scene.discord.options.file_limit = 100_000
-    await scene.delivery.deliver(replace(await scene.job(), to=_unlimited(await scene.job())), scene.shelf.put(399_996))
+    scene.discord.options.file_limit = 10 * MIB
+    await scene.delivery.deliver(
+        replace(await scene.job(), to=_unlimited(await scene.job())), scene.shelf.put(19 * MIB)
+    )
     second = await scene.job()
-    await scene.delivery.deliver(replace(second, to=_unlimited(second)), scene.shelf.put(300_000))
+    await scene.delivery.deliver(replace(second, to=_unlimited(second)), scene.shelf.put(12 * MIB))
     assert len(scene.sent("POST")) == 1
     await scene.clock.sleep(3601)
     third = await scene.job()
-    await scene.delivery.deliver(replace(third, to=_unlimited(third)), scene.shelf.put(300_000))
+    await scene.delivery.deliver(replace(third, to=_unlimited(third)), scene.shelf.put(12 * MIB))
     assert len(scene.sent("POST")) == 2
+
+
+async def test_a_refusal_of_a_small_film_says_nothing_of_the_next(scene: Scene):
+    first, second = await scene.job(), await scene.job()
+    scene.discord.faults.add(Fault(POST, status=413, code=40005))
+    await scene.delivery.deliver(first, scene.shelf.put(7_000))
+    assert len(scene.shelf.fitted) == 1
+    await scene.delivery.deliver(second, scene.shelf.put(300_000))
+    assert len(scene.shelf.fitted) == 1
 
 
 async def test_a_limit_of_direct_messages_is_not_the_guilds(scene: Scene):
