@@ -163,6 +163,12 @@ def test_a_finished_job_links_to_its_result() -> None:
     assert "https://discord.com/channels/10/20/77" in content
 
 
+def test_one_that_was_delivered_directly_links_to_nothing() -> None:
+    content = texts.ending(replace(JOB, state=JobState.DONE, result_message_id=77, direct=True)).content
+    assert "direct message" in content
+    assert "https://" not in content
+
+
 @pytest.mark.parametrize("state", [state for state in JobState if state.failed])
 @pytest.mark.parametrize("cause", [None, *Cause])
 def test_only_an_uncertain_job_may_have_been_charged(state: JobState, cause: Cause | None) -> None:
@@ -215,6 +221,13 @@ def test_a_notice_mentions_the_requester_and_names_the_job() -> None:
     assert "chutes refused the request".lower() in message.content.lower()
     assert "`nsfw_content`" in message.content
     assert "Nothing was spent." in message.content
+
+
+def test_a_film_that_was_encoded_again_to_play_says_so() -> None:
+    posting = replace(JOB, state=JobState.POSTING)
+    assert "compressed" in texts.result(posting, replace(FILM, compressed=True)).content
+    smaller = texts.result(posting, replace(FILM, compressed=True), compressed_from=31_000_000).content
+    assert smaller.count("compressed") == 1
 
 
 def test_a_result_carries_every_fact() -> None:
