@@ -26,6 +26,8 @@ class ConfigurationError(Exception):
 def _http_url(text: str) -> str:
     if not text.startswith(("http://", "https://")) or len(text.split("://", 1)[1].strip("/")) == 0:
         raise ValueError("must be an address that begins with http:// or https://")
+    if "@" in text or "?" in text or "#" in text:
+        raise ValueError("must be an address without a user, a password, a query or a fragment")
     return text.rstrip("/")
 
 

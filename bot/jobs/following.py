@@ -133,7 +133,8 @@ class Following:
                     return await self._submission.lost(job, Cause.UNUSABLE, getattr(error, "detail", str(error)))
                 plan.failed()
             except ProviderError as error:
-                gone = gone + 1 if error.status == _GONE else 0
+                # Not there, or sent elsewhere: nowhere else is asked.
+                gone = gone + 1 if isinstance(error, Rejected) else 0
                 stuck = self._clock.monotonic() - plan.begun > self._stuck_seconds
                 if gone >= _GONE_TRIES or stuck:
                     return await self._submission.lost(job, Cause.RESULT_GONE, error.detail)

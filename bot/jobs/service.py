@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from bot.domain.errors import BadPicture, InvalidRequest, NotAllowed, PictureProblem, Rule, Stale
+from bot.domain.errors import BadPicture, InvalidRequest, NotAllowed, PictureProblem, PromptLength, Rule, Stale
 from bot.domain.generation import Asked, Frame, GenerationRequest, ModelSpec, candidates, plan
 from bot.domain.job import Cause, Destination, Job, JobState
 from bot.jobs.catalog import Catalog
@@ -100,7 +100,9 @@ class Jobs:
         try:
             plan(spec, asked, seed=0)
         except InvalidRequest as error:
-            error.able = self._catalog.able(asked, policy.denied, spec.id)
+            # The length of a text is the same for every model.
+            if not isinstance(error, PromptLength):
+                error.able = self._catalog.able(asked, policy.denied, spec.id)
             raise
         sizes = candidates(spec, asked)
         pictures = await self._prepare(spec, sizes, uploads)

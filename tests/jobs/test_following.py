@@ -105,6 +105,12 @@ async def test_not_found_counts_only_three_times_in_a_row(world: World, call: st
 
 
 class TestFetching:
+    async def test_a_result_that_is_said_to_be_elsewhere_is_not_waited_for(self, world: World):
+        world.studio.fail("fetch", *[Rejected("pipelet", "HTTP 302", status=302)] * 3)
+        job = await world.ask()
+        assert how(await world.ended(job)) == (JobState.LOST_RESULT, Cause.RESULT_GONE)
+        assert len([name for _, name in world.studio.calls if name == "fetch"]) == 3
+
     async def test_a_film_that_does_not_play_is_fetched_again(self, world: World):
         world.studio.film = GARBAGE
         job = await world.ask()

@@ -15,6 +15,7 @@ from bot.domain.errors import (
     NotAllowed,
     NotOffered,
     OutOfBounds,
+    PromptLength,
     RateLimited,
     Rejected,
     Rule,
@@ -106,6 +107,12 @@ class TestDrafting:
         assert isinstance(refused, InvalidRequest)
         refused = await refusal(world.jobs.draft(asked(model=QUEUED, fps=24), HERE))
         assert isinstance(refused, NotOffered)
+
+    @pytest.mark.parametrize("prompt", ["   ", "\x00\x01", "x" * 2001])
+    async def test_no_other_model_is_offered_for_a_prompt_of_the_wrong_length(self, world: World, prompt: str):
+        refused = await refusal(world.jobs.draft(asked(prompt=prompt), HERE))
+        assert isinstance(refused, PromptLength)
+        assert refused.able == ()
 
     async def test_the_seed_is_drawn_where_the_model_has_one(self, world: World):
         assert (await world.jobs.draft(asked(model=QUEUED), HERE)).request.seed is None
