@@ -39,11 +39,11 @@ def _secrets(settings: Settings) -> list[str]:
 @app.command()
 def run(config: ConfigOption = None, verbose: bool = False) -> None:
     """Run the bot until SIGTERM or SIGINT."""
-    from bot.app import App
-
     try:
         settings = _settings(config)
         logs.set_up(_secrets(settings), verbose=verbose)
+        from bot.app import App
+
         code = asyncio.run(App(settings).run())
     except ConfigurationError as error:
         raise _refuse(error) from None
@@ -53,11 +53,11 @@ def run(config: ConfigOption = None, verbose: bool = False) -> None:
 @app.command()
 def sync(config: ConfigOption = None) -> None:
     """Tell Discord about the commands, changed or not."""
-    from bot.app import App
-
     try:
         settings = _settings(config)
         logs.set_up(_secrets(settings))
+        from bot.app import App
+
         code = asyncio.run(App(settings).sync())
     except ConfigurationError as error:
         raise _refuse(error) from None
