@@ -110,7 +110,7 @@ class TestDrafting:
 
     @pytest.mark.parametrize("prompt", ["   ", "\x00\x01", "x" * 2001])
     async def test_no_other_model_is_offered_for_a_prompt_of_the_wrong_length(self, world: World, prompt: str):
-        refused = await refusal(world.jobs.draft(asked(prompt=prompt), HERE))
+        refused = await refusal(world.jobs.draft(replace(asked(), prompt=prompt), HERE))
         assert isinstance(refused, PromptLength)
         assert refused.able == ()
 
