@@ -12,6 +12,7 @@ from bot.ports import Clock, Delivery
 log = logging.getLogger(__name__)
 
 _SHOWN = frozenset({JobState.SUBMITTING, JobState.SUBMITTED, JobState.RESULT, JobState.POSTING})
+_PACE = 0.05
 
 
 class Announcer:
@@ -49,3 +50,5 @@ class Announcer:
             for job, place in await self._places.of_guild(guild_id, waiting):
                 if self._live.put_up(job, place):
                     self._delivery.show(job, place)
+                    # Discord takes 50 requests a second, and answers and results must not wait for these.
+                    await self._clock.sleep(_PACE)

@@ -21,10 +21,12 @@ class LiveJobs:
             self._jobs[job.id] = job
 
     def put_up(self, job: Job, place: Place) -> bool:
-        """Note what a waiting job's queue message says of its place; False when it says so already."""
-        news = self._places.get(job.id) != place
+        """Note what a job's queue message says of its place; False when it says so already, or the job has moved on."""
+        current = self._jobs.get(job.id)
+        if current is None or current.state is not JobState.QUEUED or self._places.get(job.id) == place:
+            return False
         self._places[job.id] = place
-        return news
+        return True
 
     def of_member(self, guild_id: int, member_id: int) -> list[Job]:
         return [job for job in self.of_guild(guild_id) if job.to.member_id == member_id]
