@@ -36,7 +36,8 @@ class _Postable(app_commands.Transformer):
     def channel_types(self) -> list[discord.ChannelType]:
         kinds = discord.ChannelType
         threads = [kinds.public_thread, kinds.private_thread, kinds.news_thread]
-        return [kinds.text, kinds.news, kinds.voice, kinds.stage_voice, kinds.forum, kinds.media, *threads]
+        # No media channels: Discord's OpenAPI description does not take their kind here.
+        return [kinds.text, kinds.news, kinds.voice, kinds.stage_voice, kinds.forum, *threads]
 
     async def transform(
         self, interaction: discord.Interaction[discord.Client], value: AppCommandChannel | AppCommandThread, /

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import signal
 import sqlite3
 import time
@@ -13,11 +14,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
+import pytest
 from page_bot import film as draw_film
 
 from bot.demo.stage import Stage
 from bot.sandbox.discord import Channel, Guild, Interaction, MemberDriver, Message
+from bot.sandbox.discord.transcript import Entry
 from bot.sandbox.providers import SandboxProviderOptions, SandboxProviders
+from tests.sandbox.openapi_kit import Description, load
 
 T = TypeVar("T")
 
@@ -226,6 +230,38 @@ def check_manners(it: Scene) -> None:
     assert it.discord.complaints == []
     assert leaks(it) == []
     assert rude_mentions(it) == []
+    assert undescribed(it) == []
+
+
+def undescribed(it: Scene) -> list[str]:
+    """What the bot sent otherwise than Discord's own description has it; each kind of body is held against it once."""
+    if (description := _description()) is None:
+        return []
+    bodies = {_shape(entry.body) + _route(entry): entry
+              for entry in it.discord.transcript.rest() if entry.body is not None}  # fmt: skip
+    return [words for entry in bodies.values() for words in description.complaints(entry) if " sent: " in words]
+
+
+def _route(entry: Entry) -> str:
+    return f"{entry.method} {re.sub('/[^/]{20,}', '/token', re.sub('[0-9]{9,}', '0', entry.path))}"
+
+
+@cache
+def _description() -> Description | None:
+    """None where no copy of it is at hand; test_contract.py says so."""
+    try:
+        return Description(load())
+    except pytest.skip.Exception:
+        return None
+
+
+def _shape(value: Any) -> str:
+    """What distinguishes bodies for a schema: their keys, the kinds of their values, and numbers that name a kind."""
+    if isinstance(value, dict):
+        return str({key: value[key] if key in ("type", "style") else _shape(value[key]) for key in sorted(value)})
+    if isinstance(value, list):
+        return str(sorted({_shape(each) for each in value}))
+    return type(value).__name__
 
 
 def leaks(it: Scene) -> list[str]:

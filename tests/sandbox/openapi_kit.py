@@ -74,6 +74,8 @@ def _as_described(value: Any) -> Any:
     for key in _IDS & set(changed):
         if isinstance(changed[key], int) and "type" not in changed:
             changed[key] = str(changed[key])
+    if isinstance(reference := changed.get("message_reference"), dict):
+        changed["message_reference"] = {key: str(each) if key in _IDS else each for key, each in reference.items()}
     for key in ("users", "roles"):
         if isinstance(changed.get(key), list):
             changed[key] = [str(each) for each in changed[key]]
