@@ -1,5 +1,9 @@
 """How long a member waits for the queue message, next to a bot that does nothing else."""
 
+import asyncio
+import os
+import tempfile
+import time
 from dataclasses import dataclass
 
 from bench.crowd import Seat, job_of, seat, type_at
@@ -9,6 +13,8 @@ from bot.sandbox.discord import Interaction
 from bot.sandbox.providers import SandboxProviderOptions
 
 _MS = 1000
+_COMMITS = 300
+_PAGE = bytes(4096)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +33,7 @@ async def measure(plan: Plan | None = None) -> list[Figure]:
     alone = await _bare(plan, plan.seconds / 2)
     ours, probe = await _matinee(plan)
     alone += await _bare(plan, plan.seconds / 2)
+    disk = await asyncio.to_thread(_commits)
     goal = Goal(2, includes=True)
     ratios = {percent: percentile(ours, percent) / percentile(alone, percent) for percent in (50, 99)}
     return [
@@ -38,6 +45,8 @@ async def measure(plan: Plan | None = None) -> list[Figure]:
         Figure("Matinee, p99", percentile(ours, 99) * _MS, "ms", Goal(500)),
         Figure("Matinee / bare, p50", ratios[50], "x"),
         Figure("Matinee / bare, p99", ratios[99], "x", goal),
+        Figure("one write to this disk, p50", percentile(disk, 50) * _MS, "ms"),
+        Figure("one write to this disk, p99", percentile(disk, 99) * _MS, "ms"),
         Figure("health page meanwhile, p99", percentile(probe.seconds, 99) * _MS, "ms"),
     ]
 
@@ -61,6 +70,19 @@ async def _matinee(plan: Plan) -> tuple[list[float], Probe]:
             if reply.acknowledged_after is not None:
                 job_of(reply)
         return [_seconds(reply) for reply in replies], probe
+
+
+def _commits() -> list[float]:
+    """What durability alone costs: Matinee acknowledges after one commit, the bare bot after none."""
+    seconds = []
+    with tempfile.TemporaryFile() as file:
+        for _ in range(_COMMITS):
+            file.write(_PAGE)
+            file.flush()
+            begun = time.perf_counter()
+            os.fdatasync(file.fileno())
+            seconds.append(time.perf_counter() - begun)
+    return seconds
 
 
 def _seconds(reply: Interaction) -> float:

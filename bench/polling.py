@@ -46,9 +46,14 @@ def _spread(chance: random.Random, queued: float = 0.0, silence: float = 2 / 7) 
     return Course(queued, running, chance.uniform(0.8, 1.25), silence)
 
 
+def _usual(chance: random.Random, silence: float = 0.0) -> Course:
+    return Course(chance.uniform(0, 5), _USUAL + chance.uniform(-1, 1), silence=silence)
+
+
 _JUDGED = "90 s"
 _KINDS: dict[str, Callable[[random.Random], Course]] = {
-    _JUDGED: lambda chance: Course(chance.uniform(0, 5), _USUAL + chance.uniform(-1, 1), 1.0, 2 / 7),
+    _JUDGED: _usual,
+    "90 s, progress told 5 times in 7": lambda chance: _usual(chance, silence=2 / 7),
     "60 to 150 s": _spread,
     "after a queue": lambda chance: _spread(chance, chance.expovariate(1 / 30)),
     "no progress told": lambda chance: _spread(chance, silence=1),

@@ -1,0 +1,54 @@
+"""The benchmarks measure something, in miniature. Their goals are for `make bench`, not for a test."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bench import ack, polling
+from bench.figures import CannotMeasure, Figure, Goal, percentile
+from bench.virtual import Course, follow_all
+
+ROOT = Path(__file__).parents[1]
+
+
+def values(figures: list[Figure]) -> dict[str, float]:
+    return {figure.what: figure.value for figure in figures}
+
+
+def test_a_percentile_is_a_measured_value():
+    assert percentile([3.0, 1.0, 2.0], 50) == 2.0
+    assert percentile([1.0] * 99 + [9.0], 99) == 1.0
+    assert percentile([1.0] * 98 + [9.0] * 2, 99) == 9.0
+    with pytest.raises(CannotMeasure):
+        percentile([], 50)
+
+
+def test_a_goal_says_whether_it_is_met():
+    assert [Figure("x", value, "ms", Goal(2)).verdict for value in (1.9, 2.0, float("inf"))] == ["met", *["missed"] * 2]
+    assert Figure("x", 2.0, "x", Goal(2, includes=True)).verdict == "met"
+
+
+async def test_a_job_is_followed_in_no_time_from_its_submission_to_its_fetch():
+    (followed,) = await follow_all([Course(queued=0, running=90)], seed=1)
+    assert 3 < followed.questions < 40
+    assert 0 <= followed.delay < 30
+
+
+async def test_both_bots_are_asked_and_answer():
+    measured = values(await ack.measure(ack.Plan(rate=10, seconds=1, guilds=2, members=2)))
+    assert measured["acknowledged within 3 s, share"] == 1
+    assert 0 < measured["bare discord.py, p50"] < 3000
+    assert 0 < measured["Matinee, p50"] < 3000
+
+
+async def test_questions_and_delays_become_figures():
+    measured = values(await polling.measure(polling.Plan(jobs=3, real=0)))
+    assert measured["90 s (3): questions a job, mean"] > 3
+
+
+def test_an_unknown_name_is_refused():
+    ended = subprocess.run([sys.executable, "-m", "bench", "nonsense"], cwd=ROOT, capture_output=True, text=True)
+    assert ended.returncode == 2
+    assert "no such figure: nonsense" in ended.stderr
