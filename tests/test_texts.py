@@ -155,7 +155,7 @@ def test_progress_and_the_providers_own_queue_are_shown() -> None:
 def test_what_cannot_be_cancelled_any_more_has_no_cancel_button() -> None:
     for state in (JobState.RESULT, JobState.POSTING, JobState.DONE):
         assert texts.queue_message(replace(JOB, state=state, result_message_id=5)).buttons == ()
-    assert texts.queue_message(replace(JOB, state=JobState.SUBMITTED, discard=True)).buttons == ()
+    assert texts.queue_message(replace(JOB, state=JobState.SUBMITTED, discard=Cause.BY_MEMBER)).buttons == ()
 
 
 def test_a_finished_job_links_to_its_result() -> None:
