@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import signal
@@ -261,6 +262,8 @@ class App:
         await self.runner.start()
         for work in (self.announcer.run, self.housekeeping.sweep_forever, self.housekeeping.refresh_forever):
             self._tasks.append(asyncio.create_task(work(), name=work.__qualname__))
+        # All that was imported stays; searching it for garbage would stop the event loop for 50 ms again and again.
+        gc.freeze()
         await self.client.stay_connected()
 
     async def _sync_commands(self) -> None:
