@@ -79,7 +79,7 @@ class Plan:
     def pause(self, now: float) -> float:
         """Seconds until the next question: it grows with age, and shrinks to a share of the time that is left."""
         if self.failures:
-            return min(_AVERAGE * 2.0 ** (self.failures - 1), _LONGEST_AFTER_FAILURE)
+            return min(_AVERAGE * 2.0 ** min(self.failures - 1, 9), _LONGEST_AFTER_FAILURE)
         age = max(_AVERAGE, _GROWTH * (now - self.begun))
         due = self.begun + _AVERAGE * (self._asked + 1) - now
         return max(due, min(age, self._by_the_end(now)))

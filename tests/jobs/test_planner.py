@@ -126,3 +126,10 @@ def test_what_is_late_is_asked_after_less_and_less():
     plan = Plan(0, 60)
     plan.saw(InProgress(), 10)
     assert [round(plan.pause(60 + late), 1) for late in (1, 30, 300)] == [1.7, 3.0, 10.0]
+
+
+def test_an_outage_of_many_hours_is_waited_through() -> None:
+    plan = Plan(0.0, 90)
+    for _ in range(5_000):
+        plan.failed()
+    assert plan.pause(1.0) == 15.0
