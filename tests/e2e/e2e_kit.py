@@ -44,7 +44,7 @@ async def eventually(condition: Callable[[], T | None], timeout: float = 20, wha
     while not (value := condition()):
         if time.monotonic() > deadline:
             raise TimeoutError(f"not within {timeout} s: {what or condition}")
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(0.05)
     return value
 
 
@@ -268,15 +268,10 @@ def leaks(it: Scene) -> list[str]:
     """Where a token stands that should not."""
     tokens = [it.discord.bot_token, *it.providers.tokens.values()]
     tokens += [each.token for each in it.discord.interactions]
-    files = [it.log, *it.stage.folder.glob("matinee.db*")]
-    found = [
-        f"{file.name} holds a token"
-        for file in files
-        if file.exists() and any(token.encode() in file.read_bytes() for token in tokens)
-    ]
-    sent = json.dumps([entry.body for entry in it.discord.transcript.rest()], default=str)
-    sent += json.dumps([dict(each.body or {}) for each in it.providers.requests], default=str)
-    return found + [f"a body holds a token: {token[:8]}" for token in tokens if token in sent]
+    seen = {path.name: path.read_bytes() for path in [it.log, *it.stage.folder.glob("matinee.db*")]}
+    seen["Discord"] = json.dumps([entry.body for entry in it.discord.transcript.rest()], default=str).encode()
+    seen["a provider"] = json.dumps([dict(each.body or {}) for each in it.providers.requests], default=str).encode()
+    return [f"{token[:8]} in {place}" for place, text in seen.items() for token in tokens if token.encode() in text]
 
 
 def rude_mentions(it: Scene) -> list[str]:

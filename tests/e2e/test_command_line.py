@@ -74,7 +74,7 @@ WRONG: list[tuple[str, str, str, tuple[str, ...]]] = [
     (r"^\[providers.pipelet\]$", f'[providers.pipelet]\nuser = "{SECRET}"', "providers.pipelet.user", ("no key",)),
     (r"^\[providers.pipelet\]$", "[providers.magic]\n[providers.pipelet]", "providers.magic", ("no key",)),
     (r"^token = \"sandbox-chutes.*$", f'token = "{SECRET} two words"', "providers.chutes", ("token",)),
-    (r'^"skyreels" = .*$', f'"skyreels" = "http://u:{SECRET}@x/"', "providers.chutes", ("base URL",)),
+    (r'^"skyreels" = .*$', f'"skyreels" = "http://u:{SECRET}@x/"', "providers.chutes", ("address",)),
     (r'^"skyreels" = .*$', '"skyrails" = "http://localhost:1"', "providers.chutes", ("skyrails",)),
     (r"^\[limits\]$", "[web]\nport = 99999\n[limits]", "web.port", ("65535",)),
     (r"^\[limits\]$", '[jobs]\ndrain_seconds = "x"\n[limits]', "jobs.drain_seconds", ("number",)),
