@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import io
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any
 
 import av
 import pytest
 import pytest_asyncio
-from e2e_kit import Scene, eventually, everyone_was_told, job_of, private, scene
+from e2e_kit import Meanwhile, Scene, eventually, everyone_was_told, job_of, played, private, scene
 
 from bot.sandbox.discord import Channel, Fault, Permission
 from bot.sandbox.providers import GenerationState, noise_film
@@ -157,7 +157,7 @@ def _decodes(data: bytes) -> int:
         return sum(1 for _ in container.decode(video=0))
 
 
-async def test_a_film_over_the_limit_is_encoded_until_it_fits_and_says_so(tmp_path: Path) -> None:
+async def a_film_over_the_limit_is_encoded_until_it_fits_and_says_so(tmp_path: Path) -> None:
     async with scene(tmp_path, film_bytes=await asyncio.to_thread(noise_film, 3)) as it:
         it.discord.options.file_limit = 900_000
         told = await it.ask(model=WAN)
@@ -182,31 +182,33 @@ async def test_a_gateway_that_comes_and_goes_costs_nothing(it: Scene, room: Chan
     private(await it.alice.slash(room, "queue"))
 
 
-async def test_an_acknowledgement_whose_reply_was_lost_counts_when_it_is_seen(it: Scene, room: Channel) -> None:
-    for fault in ({"effect_then_status": 502}, {"drop": "after"}):
-        it.discord.faults.add(Fault(CALLBACK, **fault))
-        await one_film(it, job_of(await it.alice.slash(room, "image", prompt="a cat")))
+async def an_acknowledgement_whose_reply_was_lost_counts_when_it_is_seen(tmp_path: Path) -> None:
+    async with scene(tmp_path) as it:
+        for fault in ({"effect_then_status": 502}, {"drop": "after"}):
+            it.discord.faults.add(Fault(CALLBACK, **fault))
+            await one_film(it, job_of(await it.alice.slash(it.channel, "image", prompt="a cat")))
 
 
-async def test_a_member_who_saw_the_command_fail_pays_nothing_and_is_told(it: Scene, room: Channel) -> None:
-    made = len(it.providers.generations)
-    it.discord.faults.add(Fault(CALLBACK, status=404, code=10062))
-    reply = await it.alice.slash(room, "image", prompt="too late")
-    assert reply.refusal is not None
-    job = it.jobs()[-1]["id"]
-    row = await it.told(job)
-    assert row["state"] == "abandoned"
-    (notice,) = it.notices(job)
-    assert "Nothing was spent" in notice.content
-    it.discord.faults.add(Fault(CALLBACK, status=500, times=20))
-    began = time.monotonic()
-    reply = await it.alice.slash(room, "image", prompt="never")
-    assert reply.refusal is not None
-    row = await it.told(it.jobs()[-1]["id"])
-    assert row["state"] == "abandoned"
-    assert time.monotonic() - began < 30
-    it.discord.faults.clear()
-    assert len(it.providers.generations) == made
+async def a_member_who_saw_the_command_fail_pays_nothing_and_is_told(tmp_path: Path) -> None:
+    async with scene(tmp_path) as it:
+        made = len(it.providers.generations)
+        it.discord.faults.add(Fault(CALLBACK, status=404, code=10062))
+        reply = await it.alice.slash(it.channel, "image", prompt="too late")
+        assert reply.refusal is not None
+        job = it.jobs()[-1]["id"]
+        row = await it.told(job)
+        assert row["state"] == "abandoned"
+        (notice,) = it.notices(job)
+        assert "Nothing was spent" in notice.content
+        it.discord.faults.add(Fault(CALLBACK, status=500, times=20))
+        began = time.monotonic()
+        reply = await it.alice.slash(it.channel, "image", prompt="never")
+        assert reply.refusal is not None
+        row = await it.told(it.jobs()[-1]["id"])
+        assert row["state"] == "abandoned"
+        assert time.monotonic() - began < 30
+        it.discord.faults.clear()
+        assert len(it.providers.generations) == made
 
 
 async def test_a_bot_that_is_thrown_out_cancels_what_it_can_and_lives_on(it: Scene) -> None:
@@ -219,7 +221,7 @@ async def test_a_bot_that_is_thrown_out_cancels_what_it_can_and_lives_on(it: Sce
     private(await it.alice.slash(it.channel, "queue"))
 
 
-async def test_a_token_that_is_refused_ends_the_process_with_78_and_keeps_the_film(tmp_path: Path) -> None:
+async def a_token_that_is_refused_ends_the_process_with_78_and_keeps_the_film(tmp_path: Path) -> None:
     async with scene(tmp_path) as it:
         it.discord.faults.add(Fault(POST, status=401, times=50))
         it.discord.faults.add(Fault("PATCH /channels/*/messages/*", status=401, times=50))
@@ -236,3 +238,24 @@ async def test_a_reply_that_is_lost_leaves_one_film(it: Scene, lost_replies: asy
     for job in await lost_replies:
         assert len(it.films(job)) == 1
         assert it.notices(job) == []
+
+
+PLAYS = (
+    a_film_over_the_limit_is_encoded_until_it_fits_and_says_so,
+    a_token_that_is_refused_ends_the_process_with_78_and_keeps_the_film,
+    an_acknowledgement_whose_reply_was_lost_counts_when_it_is_seen,
+    a_member_who_saw_the_command_fail_pays_nothing_and_is_told,
+)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module", autouse=True)
+async def meanwhile(it: Scene, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Meanwhile]:
+    assert it
+    begun = Meanwhile(*(played(play, tmp_path_factory.mktemp("apart")) for play in PLAYS))
+    yield begun
+    await begun.close()
+
+
+@pytest.mark.parametrize("play", PLAYS, ids=lambda play: play.__name__)
+async def test_that(play: Callable[..., Coroutine[Any, Any, None]], meanwhile: Meanwhile) -> None:
+    await meanwhile.ended(play)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from e2e_kit import Scene, eventually, everyone_was_told, scene, small_film
+from e2e_kit import Meanwhile, Scene, eventually, everyone_was_told, played, scene, small_film
 from page_bot import picture
 
 from bot.sandbox.discord import Upload
@@ -205,7 +205,12 @@ PASSING: list[tuple[str, Mapping[str, Any]]] = [
 ]
 
 
-async def test_pipelets_hiccups_cost_time_and_no_film(it: Scene) -> None:
+async def pipelets_hiccups_cost_time_and_no_film(tmp_path: Path) -> None:
+    async with scene(tmp_path) as it:
+        await hiccups(it)
+
+
+async def hiccups(it: Scene) -> None:
     image = Upload("cat.png", picture((320, 240)))
     moving = [("video", {"model": f"wan22-fast-t2v{tier}"}) for tier in ("", "-premium", "-pro")]
     moving += [("animate", {"model": f"wan22-fast-i2v{tier}", "image": image}) for tier in ("", "-vip", "-pro")]
@@ -230,7 +235,7 @@ async def test_a_result_that_never_becomes_usable_is_given_up_after_three_tries(
     assert it.providers.faults.waiting == []
 
 
-async def test_what_pipelet_ends_by_itself_is_told_with_its_reason(tmp_path: Path) -> None:
+async def what_pipelet_ends_by_itself_is_told_with_its_reason(tmp_path: Path) -> None:
     async with scene(tmp_path, speed=15) as it:
         words = "@everyone `NSFW` **found**"
         for model, word in ((FAST, "FAILED"), (f"{FAST}-pro", "CANCELLED")):
@@ -258,3 +263,19 @@ async def test_after_all_of_it_every_provider_still_makes_films(it: Scene) -> No
     # A redirect after the work was done is the one bill that nobody can see.
     assert len(billed) <= len(attempts) + 1
     await eventually(lambda: it.alive)
+
+
+PLAYS = (pipelets_hiccups_cost_time_and_no_film, what_pipelet_ends_by_itself_is_told_with_its_reason)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module", autouse=True)
+async def meanwhile(it: Scene, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Meanwhile]:
+    assert it
+    begun = Meanwhile(*(played(play, tmp_path_factory.mktemp("apart")) for play in PLAYS))
+    yield begun
+    await begun.close()
+
+
+@pytest.mark.parametrize("play", PLAYS, ids=lambda play: play.__name__)
+async def test_that(play: Callable[..., Coroutine[Any, Any, None]], meanwhile: Meanwhile) -> None:
+    await meanwhile.ended(play)

@@ -5,18 +5,22 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
+from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
+from typing import Any
 
-from e2e_kit import eventually, private, scene
+import pytest
+import pytest_asyncio
+from e2e_kit import Meanwhile, eventually, played, private, scene
 
 from bot.sandbox.providers import GenerationState
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 DRAIN = 3.0
 
 
-async def test_a_call_that_is_held_open_ends_as_uncertain_and_the_queue_goes_on_after_the_restart(
-    tmp_path: Path,
-) -> None:
+async def a_call_that_is_held_open_ends_as_uncertain_and_the_queue_goes_on_after_the_restart(tmp_path: Path) -> None:
     async with scene(tmp_path, speed=2, environment={"MATINEE_JOBS__DRAIN_SECONDS": str(DRAIN)}) as it:
         held = await it.ask(model="cogvideox", prompt="held open")
         await it.reaches(held, "submitting")
@@ -40,7 +44,7 @@ async def test_a_call_that_is_held_open_ends_as_uncertain_and_the_queue_goes_on_
         assert len(it.jobs()) == 2
 
 
-async def test_a_pipelet_job_and_its_queue_are_found_again_by_the_next_start(tmp_path: Path) -> None:
+async def a_pipelet_job_and_its_queue_are_found_again_by_the_next_start(tmp_path: Path) -> None:
     async with scene(tmp_path, speed=20, limits={"burst": 2, "jobs_per_hour": 1200}) as it:
         running = [await it.ask(prompt=f"film {number}") for number in range(2)]
         for job in running:
@@ -58,7 +62,7 @@ async def test_a_pipelet_job_and_its_queue_are_found_again_by_the_next_start(tmp
         assert [each.state for each in it.providers.generations] == [GenerationState.COMPLETED] * 3
 
 
-async def test_a_second_signal_ends_the_drain(tmp_path: Path) -> None:
+async def a_second_signal_ends_the_drain(tmp_path: Path) -> None:
     async with scene(tmp_path, speed=1, environment={"MATINEE_JOBS__DRAIN_SECONDS": "120"}) as it:
         job = await it.ask(model="wan2.1-14b")
         await eventually(lambda: it.providers.generations)
@@ -70,7 +74,7 @@ async def test_a_second_signal_ends_the_drain(tmp_path: Path) -> None:
         assert it.job(job)["state"] == "ambiguous"
 
 
-async def test_a_bot_that_does_not_reach_discord_stops_at_once(tmp_path: Path) -> None:
+async def a_bot_that_does_not_reach_discord_stops_at_once(tmp_path: Path) -> None:
     async with scene(tmp_path, start=False) as it:
         await it.discord.stop()
         starting = asyncio.create_task(it.start())
@@ -81,3 +85,23 @@ async def test_a_bot_that_does_not_reach_discord_stops_at_once(tmp_path: Path) -
         assert await it.stage.bot.wait() == 0
         assert time.monotonic() - began < 3
         await asyncio.gather(starting, return_exceptions=True)
+
+
+PLAYS = (
+    a_call_that_is_held_open_ends_as_uncertain_and_the_queue_goes_on_after_the_restart,
+    a_pipelet_job_and_its_queue_are_found_again_by_the_next_start,
+    a_second_signal_ends_the_drain,
+    a_bot_that_does_not_reach_discord_stops_at_once,
+)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def meanwhile(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Meanwhile]:
+    begun = Meanwhile(*(played(play, tmp_path_factory.mktemp("stopping")) for play in PLAYS))
+    yield begun
+    await begun.close()
+
+
+@pytest.mark.parametrize("play", PLAYS, ids=lambda play: play.__name__)
+async def test_that(play: Callable[..., Coroutine[Any, Any, None]], meanwhile: Meanwhile) -> None:
+    await meanwhile.ended(play)
