@@ -33,11 +33,10 @@ from bot.jobs.submission import Submission
 from bot.media._child import ChildFailed
 from bot.media.artifacts import CheckedArtifacts
 from bot.media.pictures import SafePictures
-from bot.providers._chutes_models import DOCUMENTED_HOSTS
-from bot.providers._chutes_models import MODELS as CHUTES_MODELS
-from bot.providers._pipelet_models import MODELS as PIPELET_MODELS
-from bot.providers.chutes import ChutesProvider
+from bot.providers.chutes import DOCUMENTED_HOSTS, ChutesProvider
+from bot.providers.chutes import MODELS as CHUTES_MODELS
 from bot.providers.cogvideox import CogVideoXProvider
+from bot.providers.pipelet import MODELS as PIPELET_MODELS
 from bot.providers.pipelet import PipeletProvider
 from bot.web.health import HealthPages
 from cogs import add_cogs

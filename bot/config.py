@@ -85,7 +85,7 @@ class Media(Section):
 
 
 class Limits(Section):
-    jobs_per_hour: Annotated[float, Field(gt=0)] = 30
+    jobs_per_hour: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 30
     burst: Positive = 5
     active_per_guild: Positive = 3
     active_per_member: Positive = 2
@@ -137,8 +137,8 @@ class Web(Section):
 
 
 class Jobs(Section):
-    drain_seconds: Annotated[float, Field(ge=0)] = 8
-    stuck_minutes: Annotated[float, Field(gt=0)] = 45
+    drain_seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 8
+    stuck_minutes: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 45
 
 
 class Settings(BaseSettings):

@@ -175,7 +175,8 @@ def test_only_an_uncertain_job_may_have_been_charged(state: JobState, cause: Cau
     job = replace(JOB, state=state, cause=cause)
     for message in (texts.ending(job), texts.notice(job)):
         assert "failed" in message.content
-        assert ("may have been charged" in message.content) == (state is JobState.AMBIGUOUS)
+        unknown = state is JobState.LOST_RESULT and cause in (Cause.STUCK, Cause.RESULT_GONE)
+        assert ("may have been charged" in message.content) == (unknown or state is JobState.AMBIGUOUS)
 
 
 def test_a_failed_pipelet_job_says_what_is_not_known_about_its_bill() -> None:

@@ -67,6 +67,7 @@ class Cause(StrEnum):
     UNREACHABLE = "unreachable"
     BUSY = "busy"
     REJECTED = "rejected"
+    REDIRECTED = "redirected"
     UNAUTHORIZED = "unauthorized"
     MODEL_GONE = "model_gone"
     NO_ANSWER = "no_answer"

@@ -149,7 +149,7 @@ class Following:
             await self._clock.sleep(plan.pause(self._clock.monotonic()))
 
     async def _give_up(self, job: Job, handle: RemoteHandle, provider: QueueProvider) -> Job:
-        minutes = round(self._stuck_seconds / 60)
+        minutes = f"{self._stuck_seconds / 60:g}"
         log.error("gave up on a request that stopped moving", extra={"job": job.id, "provider": provider.name})
         if await self._drop(handle, provider):
             return await self._store.settle(

@@ -21,6 +21,7 @@ from bot.ports import Artifacts, Clock, DirectProvider, JobStore, Pictures, Prov
 log = logging.getLogger(__name__)
 
 _GONE = 404
+_REDIRECTS = range(300, 400)
 _RATE_LIMITED = 429
 _SERVER_ERRORS = frozenset({500, 502, 504})
 _DISK_PATIENCE = 30.0
@@ -125,8 +126,7 @@ class Submission:
                 log.error("%s refuses our key or account (status %s)", error.provider, status, extra=extra)
                 return await self._end(job, Evidence.REFUSED, JobState.REFUSED, Cause.UNAUTHORIZED, status=status)
             case Rejected():
-                cause = Cause.MODEL_GONE if status == _GONE else Cause.REJECTED
-                return await self._end(job, Evidence.REFUSED, JobState.REFUSED, cause, detail, status)
+                return await self._end(job, Evidence.REFUSED, JobState.REFUSED, _rejection(status), detail, status)
             case BadResponse():
                 return await self._end(job, error.evidence, JobState.LOST_RESULT, Cause.UNUSABLE, detail, status)
             case Ambiguous() if not provider.billed and status in _SERVER_ERRORS and not job.repeated:
@@ -166,3 +166,9 @@ class Submission:
         return await self._store.settle(
             job, evidence, to, status=status, cause=cause, detail=detail, ended_at=self._clock.now()
         )
+
+
+def _rejection(status: int | None) -> Cause:
+    if status == _GONE:
+        return Cause.MODEL_GONE
+    return Cause.REDIRECTED if status is not None and status in _REDIRECTS else Cause.REJECTED

@@ -11,6 +11,8 @@ from bot.providers._decoders import Raw
 from bot.providers._http import PRODUCTION, Http, Wire, checked_url
 from bot.providers._replies import HOLD_OPEN
 
+__all__ = ["DOCUMENTED_HOSTS", "MODELS", "ChutesProvider"]
+
 
 class ChutesProvider:
     name = "chutes"

@@ -19,6 +19,8 @@ from bot.providers._http import PRODUCTION, Http, Wire, checked_url
 from bot.providers._pipelet_models import MODELS
 from bot.providers._replies import ASK, CANCEL, CREATE, FETCH, Answer, inert
 
+__all__ = ["MODELS", "PipeletProvider"]
+
 DOCUMENTED_URL = "https://batch.pipelet.net"
 
 # It becomes part of an address that carries our key, so it must not be able to leave its place there.

@@ -27,6 +27,10 @@ _REASONS: dict[Cause, _Reason] = {
     ),
     Cause.UNREACHABLE: _Reason("{provider} could not be reached to hand the request over", _ASK_LATER),
     Cause.BUSY: _Reason("{provider} was too busy to take the request, at every try", _ASK_LATER),
+    Cause.REDIRECTED: _Reason(
+        "{provider} answered with a redirect, which is never followed",
+        "The operator has to correct its address; until then choose a model of another provider.",
+    ),
     Cause.REJECTED: _Reason("{provider} refused the request", "Change the prompt or the options and ask again."),
     Cause.UNAUTHORIZED: _Reason(
         "{provider} does not accept this bot's key or account",
@@ -40,7 +44,7 @@ _REASONS: dict[Cause, _Reason] = {
     Cause.UNUSABLE: _Reason("what {provider} sent back does not play", _COSTS_AGAIN),
     Cause.FAILED: _Reason("{provider} reported that making it failed", "Change the prompt, or choose another model."),
     Cause.STUCK: _Reason("{provider} stopped moving, and waiting for it was given up", _COSTS_AGAIN),
-    Cause.RESULT_GONE: _Reason("{provider} had made it, but the result could not be fetched", _COSTS_AGAIN),
+    Cause.RESULT_GONE: _Reason("the result could not be fetched from {provider}", _COSTS_AGAIN),
     Cause.STORAGE_FULL: _Reason(
         "Matinee's disk is full, so the result could not be kept", "Please tell the operator of this bot."
     ),
@@ -128,11 +132,12 @@ def _story(job: Job, keep_days: float, *, advise: bool) -> str:
 
 
 def _spent(job: Job, provider: str) -> str:
-    if job.state is JobState.AMBIGUOUS:
+    unknown = job.state is JobState.LOST_RESULT and job.cause in (Cause.STUCK, Cause.RESULT_GONE)
+    if job.state is JobState.AMBIGUOUS or unknown:
         return "It may have been charged."
     if job.cause is Cause.FAILED:
         return f"{provider} does not say whether a failed job is billed."
-    if job.cause in (Cause.STUCK, Cause.BY_PROVIDER) and job.state is not JobState.REFUSED:
+    if job.cause is Cause.BY_PROVIDER:
         return f"Whether {provider} bills it is not known."
     if job.made_at is not None or job.state in (JobState.LOST_RESULT, JobState.UNDELIVERABLE):
         return "It had been made, so it counts as spent."

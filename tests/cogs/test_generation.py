@@ -31,7 +31,6 @@ async def test_a_request_becomes_a_job_and_then_one_public_message(world: World)
     assert job.to.member_id == world.alice.id
     assert job.to.file_limit == 26214400
     assert job.request.duration == 4
-    assert world.matinee.woken == 1
 
 
 async def test_nothing_that_is_sent_may_notify_anybody_but_the_requester(world: World) -> None:
