@@ -133,7 +133,7 @@ class Providers(Section):
 
 class Web(Section):
     host: str = "127.0.0.1"
-    port: Annotated[int, Field(ge=0, le=65535)]
+    port: Annotated[int, Field(ge=0, le=65535)] = 8080
 
 
 class Jobs(Section):
