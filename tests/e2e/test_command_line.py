@@ -135,7 +135,7 @@ async def test_doctor_says_ok_to_everything_or_what_is_wrong(it: Scene, file: Pa
     assert names == ["configuration", "discord", "chutes", "cogvideox", "pipelet", "media", "database"]
     assert all(line.startswith("ok ") for line in lines)
     assert it.providers.generations == []
-    for environment, failing in (
+    troubles: list[tuple[dict[str, str], str]] = [
         ({"MATINEE_DISCORD__TOKEN": SECRET}, "discord"),
         ({"MATINEE_DISCORD__API_URL": "http://127.0.0.1:9/api"}, "discord"),
         ({"MATINEE_PROVIDERS__PIPELET__TOKEN": SECRET}, "pipelet"),
@@ -143,8 +143,9 @@ async def test_doctor_says_ok_to_everything_or_what_is_wrong(it: Scene, file: Pa
         ({"MATINEE_PROVIDERS__CHUTES__BASE_URLS": '{"skyreels": "http://127.0.0.1:9"}'}, "chutes"),
         ({"MATINEE_MEDIA__DIRECTORY": "/proc/none"}, "media"),
         ({"MATINEE_LIMITS__BURST": "none"}, "configuration"),
-    ):
-        ended = await matinee("doctor", "--config", str(file), **environment)
+    ]
+    runs = [matinee("doctor", "--config", str(file), **environment) for environment, _ in troubles]
+    for ended, (environment, failing) in zip(await asyncio.gather(*runs), troubles, strict=True):
         assert ended.code == 1, environment
         (line,) = [line for line in ended.out.splitlines() if line.startswith("FAIL")]
         assert line.split()[1] == failing

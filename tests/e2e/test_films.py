@@ -44,14 +44,15 @@ class Meanwhile:
 
     edits: asyncio.Task[Edits]
     rehearsal: asyncio.Task[tuple[str, int | None]]
+    places: asyncio.Task[None]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module", autouse=True)
-async def meanwhile(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Meanwhile]:
+async def meanwhile(it: Scene, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Meanwhile]:
     edits = asyncio.create_task(two_histories(tmp_path_factory.mktemp("edits")))
-    begun = Meanwhile(edits, asyncio.create_task(rehearse()))
+    begun = Meanwhile(edits, asyncio.create_task(rehearse()), asyncio.create_task(two_places(it)))
     yield begun
-    await asyncio.gather(begun.edits, begun.rehearsal, return_exceptions=True)
+    await asyncio.gather(begun.edits, begun.rehearsal, begun.places, return_exceptions=True)
 
 
 async def two_histories(folder: Path) -> Edits:
@@ -123,7 +124,11 @@ ASKED: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
 
 
 async def test_each_request_reaches_its_provider_and_comes_back_byte_for_byte(it: Scene) -> None:
-    replies = [await it.alice.slash(it.channel, command, prompt="a cat", **given) for command, given, _ in ASKED]
+    rooms = [it.guild.add_channel("room") for _ in ASKED]
+    replies = [
+        await it.alice.slash(room, command, prompt="a cat", **given)
+        for room, (command, given, _) in zip(rooms, ASKED, strict=True)
+    ]
     for reply, (_, given, body) in zip(replies, ASKED, strict=True):
         job = job_of(reply)
         film = await it.film(job)
@@ -180,9 +185,12 @@ HOSTILE = (
 
 async def test_hostile_words_are_shown_inert_and_reach_the_provider_as_written(it: Scene) -> None:
     prompt = HOSTILE.replace("<@1>", it.chen.user.mention).replace("<@&2>", f"<@&{it.guild.everyone.id}>")
-    job = await it.ask(prompt=prompt, model="wan2.1-14b", negative_prompt=prompt)
-    film, acknowledgement = await it.film(job), it.queue_message(job)
+    reply = await it.alice.slash(
+        it.guild.channels[1], "video", prompt=prompt, model="wan2.1-14b", negative_prompt=prompt
+    )
+    job, acknowledgement = job_of(reply), reply.message
     assert acknowledgement is not None
+    film = await it.film(job)
     await it.told(job)
     for message in (film, acknowledgement):
         assert message.mention_everyone is False
@@ -263,7 +271,7 @@ async def test_a_first_and_a_last_picture_reach_the_model_that_takes_both(it: Sc
     assert len(sizes) == 1
 
 
-async def test_the_place_in_the_queue_moves_and_the_message_says_so(it: Scene) -> None:
+async def two_places(it: Scene) -> None:
     place = it.elsewhere("Slow")
     await place.mara.slash(place.channel, "admin limits set", burst=1, jobs_per_hour=1)
     await it.film(await place.ask("image"))
@@ -283,6 +291,10 @@ async def test_the_place_in_the_queue_moves_and_the_message_says_so(it: Scene) -
     await place.alice.slash(place.channel, "cancel", job=first)
     await it.discord.until(lambda: "cancelled" in messages[0].content)
     assert it.notices(first) + it.notices(second) == []
+
+
+async def test_the_place_in_the_queue_moves_and_the_message_says_so(meanwhile: Meanwhile) -> None:
+    await meanwhile.places
 
 
 async def test_models_and_jobs_complete_at_once(it: Scene) -> None:
