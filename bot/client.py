@@ -86,6 +86,8 @@ class MatineeClient(commands.AutoShardedBot):
         shard_count: int | None = None,
     ) -> None:
         check_library()
+        # Two warnings at every start about packages for voice, which Matinee has no use for.
+        discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
         if api_url is not None:
             Route.BASE = api_url.rstrip("/")
         super().__init__(

@@ -91,9 +91,10 @@ def _range(error: OutOfBounds) -> str:
     low, high = number(error.low), number(error.high)
     if error.low < error.value < error.high:
         return f"whole numbers from {low} to {high}"
+    unit = " seconds" if error.option == "duration" else ""
     if error.above:
-        return f"more than {low} and up to {high}"
-    return f"exactly {low}" if low == high else f"{low} to {high}"
+        return f"more than {low} and up to {high}{unit}"
+    return (f"exactly {low}" if low == high else f"{low} to {high}") + unit
 
 
 def _unknown_model(error: NoSuchModel) -> str:
