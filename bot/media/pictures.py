@@ -16,6 +16,8 @@ from bot.ports import Picture
 
 MAX_PIXELS = 25_000_000
 LEAST_SIDE = 16
+# What a crowded machine says; anything else is the disk.
+_PASSING = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)
 # 25 MP is 100 MB in Pillow; a decoder and one conversion beside it hold about three times that.
 LIMITS = Limits(memory=768 << 20, cpu=8, wall=10, written=64 << 20)
 _NAME = re.compile(r"[0-9a-f]{32}\.jpg")
@@ -56,7 +58,7 @@ class SafePictures:
         try:
             return await self._prepare(data, part, name, frames)
         except OSError as error:
-            raise StorageUnavailable(full=error.errno in (errno.ENOSPC, errno.EDQUOT)) from error
+            raise StorageUnavailable(full=error.errno not in _PASSING) from error
         except _Unfit as unfit:
             raise BadPicture(unfit.problem, self._limit(unfit.problem), option) from unfit
         finally:

@@ -120,7 +120,7 @@ def _model_line(spec: ModelSpec) -> str:
     bounds = duration_bounds(spec)
     facts = [
         listed([size.label for size in spec.sizes if size.label], "or"),
-        f"`duration` {number(bounds[0])} to {number(bounds[1])} s" if bounds else "",
+        f"`duration` {number(bounds[0])} to {number(bounds[1])} s{_shorter(spec)}" if bounds else "",
         _takes("fps", spec.fps),
         _takes("steps", spec.steps),
         _takes("guidance", spec.guidance),
@@ -132,6 +132,14 @@ def _model_line(spec: ModelSpec) -> str:
     return f"**{name(spec.id)}** `{_COMMANDS[spec.capability]}` ({name(spec.provider)}): " + " · ".join(
         [*(fact for fact in facts if fact), usual]
     )
+
+
+def _shorter(spec: ModelSpec) -> str:
+    """The qualities at which a model's films have to be shorter."""
+    longest = spec.duration.high if spec.duration else 0
+    limits = {size.quality: size.max_duration for size in spec.sizes if size.max_duration and size.quality}
+    parts = [f"{quality} to {number(limit)} s" for quality, limit in limits.items() if limit < longest]
+    return f" ({listed(parts)})" if parts else ""
 
 
 def _takes(label: str, option: Option | None) -> str:
