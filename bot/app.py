@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import discord
 import yarl
@@ -181,7 +182,7 @@ class App:
         self.jobs = Jobs(
             catalog=self.catalog, store=store, policies=self.policies, places=places, live=live, pictures=pictures,
             uploads=CdnUploads(
-                settings.media.directory / "uploads", int(settings.media.max_picture_mb * 2**20), clock,
+                settings.media.directory / "uploads", settings.media.max_picture_bytes, clock,
                 trusted=yarl.URL(settings.discord.api_url),
             ),
             identity=RandomIdentity(), clock=clock, cancel_running=self.runner.cancel, wake=self.runner.wake,
@@ -198,20 +199,14 @@ class App:
                 f"configuration: storage.url: another Matinee is running on {path}; fix: stop it, or name another file"
             ) from None
         except OSError as error:
-            raise ConfigurationError(
-                f"configuration: storage.url: {path} cannot be opened ({error}); "
-                f"fix: name a file in a folder that this user may write"
-            ) from None
+            raise _cannot_open(path, error) from None
 
     async def _open_database(self) -> Database:
         path = self._settings.storage.path
         try:
             database = await Database.open(path)
         except StorageUnavailable as error:
-            raise ConfigurationError(
-                f"configuration: storage.url: {path} cannot be opened ({error.__cause__}); "
-                f"fix: name a file in a folder that this user may write"
-            ) from None
+            raise _cannot_open(path, error.__cause__) from None
         except NewerSchemaError as error:
             raise ConfigurationError(f"configuration: storage.url: {error}") from None
         self._stack.push_async_callback(database.close)
@@ -219,23 +214,22 @@ class App:
 
     async def _open_media(self) -> tuple[SafePictures, CheckedArtifacts]:
         folder = self._settings.media.directory
-        pictures = SafePictures(folder / "inputs", max_bytes=int(self._settings.media.max_picture_mb * 2**20))
+        pictures = SafePictures(folder / "inputs", max_bytes=self._settings.media.max_picture_bytes)
         artifacts = CheckedArtifacts(folder / "artifacts")
-        for part in (pictures, artifacts):
-            try:
+        try:
+            await asyncio.to_thread((folder / "uploads").mkdir, parents=True, exist_ok=True)
+            for part in (pictures, artifacts):
                 await part.start()
-                await asyncio.to_thread((folder / "uploads").mkdir, parents=True, exist_ok=True)
-            except ChildFailed as error:
-                raise ConfigurationError(
-                    f"configuration: media: a media child does not start ({error}); "
-                    f"fix: install the locked requirements"
-                ) from None
-            except OSError as error:
-                raise ConfigurationError(
-                    f"configuration: media.directory: {folder} cannot be written ({error.strerror}); "
-                    f"fix: name a folder that this user may write"
-                ) from None
-            self._stack.push_async_callback(part.close)
+                self._stack.push_async_callback(part.close)
+        except ChildFailed as error:
+            raise ConfigurationError(
+                f"configuration: media: a media child does not start ({error}); fix: install the locked requirements"
+            ) from None
+        except OSError as error:
+            raise ConfigurationError(
+                f"configuration: media.directory: {folder} cannot be written ({error.strerror}); "
+                f"fix: name a folder that this user may write"
+            ) from None
         return pictures, artifacts
 
     async def _live(self) -> int:
@@ -320,6 +314,13 @@ class App:
         for task in everything:
             task.cancel()
         await asyncio.gather(*everything, return_exceptions=True)
+
+
+def _cannot_open(path: Path, why: object) -> ConfigurationError:
+    return ConfigurationError(
+        f"configuration: storage.url: {path} cannot be opened ({why}); "
+        f"fix: name a file in a folder that this user may write"
+    )
 
 
 def crash_point() -> Callable[[str], None]:

@@ -83,6 +83,10 @@ class Media(Section):
     keep_days: Annotated[float, Field(gt=0)] = 7
     max_picture_mb: Annotated[float, Field(gt=0, le=100)] = 20
 
+    @property
+    def max_picture_bytes(self) -> int:
+        return int(self.max_picture_mb * 2**20)
+
 
 class Limits(Section):
     jobs_per_hour: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 30
