@@ -214,9 +214,17 @@ class JobStore(Protocol):
         ...
 
     async def settle(
-        self, job: Job, evidence: Evidence, to: JobState, *, status: int | None = None, **changes: object
+        self,
+        job: Job,
+        evidence: Evidence,
+        to: JobState,
+        *,
+        status: int | None = None,
+        retry_at: float | None = None,
+        **changes: object,
     ) -> Job:
-        """Close the job's attempt and move the job, as one."""
+        """Close the job's attempt and move the job, as one. `retry_at` (epoch): when the provider wants to be asked
+        again."""
         ...
 
     async def unfinished(self) -> Sequence[Job]:

@@ -88,8 +88,14 @@ class Claims:
         return update(self._jobs, connection, job, started)
 
     def settle(
-        self, connection: sqlite3.Connection, job: Job, evidence: Evidence, status: int | None, now: float
+        self,
+        connection: sqlite3.Connection,
+        job: Job,
+        evidence: Evidence,
+        status: int | None,
+        retry_at: float | None,
+        now: float,
     ) -> None:
         self._claims.settle_attempt(
-            connection, id=job.attempt_id, evidence=evidence.value, status=status, settled_at=now
+            connection, id=job.attempt_id, evidence=evidence.value, status=status, retry_at=retry_at, settled_at=now
         )

@@ -93,12 +93,19 @@ class SqliteJobStore:
         return claim
 
     async def settle(
-        self, job: Job, evidence: Evidence, to: JobState, *, status: int | None = None, **changes: object
+        self,
+        job: Job,
+        evidence: Evidence,
+        to: JobState,
+        *,
+        status: int | None = None,
+        retry_at: float | None = None,
+        **changes: object,
     ) -> Job:
         moved = job.to_state(to, **changes)
 
         def work(connection: sqlite3.Connection) -> Job:
-            self._claims.settle(connection, job, evidence, status, self._clock.now())
+            self._claims.settle(connection, job, evidence, status, retry_at, self._clock.now())
             return update(self._jobs, connection, job, moved)
 
         stored = await self._write(work, to)

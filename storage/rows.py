@@ -12,7 +12,7 @@ from bot.domain.job import Artifact, Cause, Destination, Job, JobState, MediaKin
 _PLAIN = (
     "id", "interaction_id", "provider", "nonce", "created_at", "epoch", "ack_message_id", "queued_at", "not_before",
     "tries", "first_try_at", "attempt_id", "started_at", "made_at", "result_message_id", "detail", "ended_at",
-    "retry_of",
+    "retry_of", "crashes", "charged", "asked_model",
 )  # fmt: skip
 
 
@@ -30,6 +30,7 @@ def to_row(job: Job) -> dict[str, Any]:
         "repeated": int(job.repeated),
         "direct": int(job.direct),
         "cause": job.cause.value if job.cause else None,
+        "held_from": job.held_from.value if job.held_from else None,
         "has_files": int(bool(job.request.images) or job.artifact is not None),
     }
     return row
@@ -48,6 +49,7 @@ def to_job(row: sqlite3.Row) -> Job:
         repeated=bool(row["repeated"]),
         direct=bool(row["direct"]),
         cause=Cause(row["cause"]) if row["cause"] else None,
+        held_from=JobState(row["held_from"]) if row["held_from"] else None,
     )
 
 

@@ -75,7 +75,7 @@ class Board:
 
     def show(self, job: Job, message: Message) -> None:
         """Bring the queue message up to date soon. Ignored for a job that has ended or has no queue message."""
-        if self._closed or job.ack_message_id is None or job.state.terminal or job.id in self._ended:
+        if self._closed or job.ack_message_id is None or job.state.rests or job.id in self._ended:
             return
         post = self._posts.get(job.id)
         if post is None:

@@ -22,10 +22,17 @@ class JobState(StrEnum):
     LOST_RESULT = "lost_result"
     UNDELIVERABLE = "undeliverable"
     CANCELLED = "cancelled"
+    POISON = "poison"
+    HELD = "held"
 
     @property
     def terminal(self) -> bool:
-        return not MOVES[self] or self is JobState.AMBIGUOUS
+        return self in ENDS
+
+    @property
+    def rests(self) -> bool:
+        """Nothing happens to it by itself any more, but for telling the member so."""
+        return self.terminal or self is JobState.HELD
 
     @property
     def active(self) -> bool:
@@ -39,25 +46,35 @@ class JobState(StrEnum):
 
 
 _S = JobState
+ENDS = frozenset(
+    {_S.DONE, _S.ABANDONED, _S.REFUSED, _S.AMBIGUOUS, _S.LOST_RESULT, _S.UNDELIVERABLE, _S.CANCELLED, _S.POISON}
+)
 MOVES: dict[JobState, frozenset[JobState]] = {
-    _S.RECEIVED: frozenset({_S.QUEUED, _S.ABANDONED, _S.CANCELLED}),
-    _S.QUEUED: frozenset({_S.SUBMITTING, _S.CANCELLED, _S.REFUSED}),
+    _S.RECEIVED: frozenset({_S.QUEUED, _S.ABANDONED, _S.CANCELLED, _S.HELD}),
+    _S.QUEUED: frozenset({_S.SUBMITTING, _S.CANCELLED, _S.REFUSED, _S.HELD}),
     _S.SUBMITTING: frozenset(
-        {_S.QUEUED, _S.SUBMITTED, _S.RESULT, _S.REFUSED, _S.AMBIGUOUS, _S.LOST_RESULT, _S.CANCELLED}
+        {
+            _S.QUEUED, _S.SUBMITTED, _S.RESULT, _S.REFUSED, _S.AMBIGUOUS, _S.LOST_RESULT, _S.CANCELLED, _S.POISON,
+            _S.HELD,
+        }
     ),
-    _S.SUBMITTED: frozenset({_S.RESULT, _S.REFUSED, _S.LOST_RESULT, _S.CANCELLED}),
-    _S.RESULT: frozenset({_S.POSTING, _S.CANCELLED, _S.UNDELIVERABLE, _S.LOST_RESULT}),
-    _S.POSTING: frozenset({_S.DONE, _S.UNDELIVERABLE, _S.LOST_RESULT}),
+    _S.SUBMITTED: frozenset({_S.RESULT, _S.REFUSED, _S.LOST_RESULT, _S.CANCELLED, _S.POISON, _S.HELD}),
+    _S.RESULT: frozenset({_S.POSTING, _S.CANCELLED, _S.UNDELIVERABLE, _S.LOST_RESULT, _S.HELD}),
+    _S.POSTING: frozenset({_S.DONE, _S.UNDELIVERABLE, _S.LOST_RESULT, _S.POISON, _S.HELD}),
+    # After a restore; a moderator lets it go on from where it was, or drops it (R14).
+    _S.HELD: frozenset({state for state in _S if state not in ENDS and state is not _S.HELD} | {_S.CANCELLED}),
     _S.DONE: frozenset(),
     _S.ABANDONED: frozenset(),
     _S.REFUSED: frozenset(),
     # A late answer wins: a paid result that arrives after all is not thrown away (R10).
     _S.AMBIGUOUS: frozenset({_S.RESULT}),
     _S.LOST_RESULT: frozenset(),
-    _S.UNDELIVERABLE: frozenset(),
+    # `/show` delivers what is kept.
+    _S.UNDELIVERABLE: frozenset({_S.DONE}),
     _S.CANCELLED: frozenset(),
-}
-FAILURES = frozenset({_S.ABANDONED, _S.REFUSED, _S.AMBIGUOUS, _S.LOST_RESULT, _S.UNDELIVERABLE})
+    _S.POISON: frozenset(),
+}  # fmt: skip
+FAILURES = frozenset({_S.ABANDONED, _S.REFUSED, _S.AMBIGUOUS, _S.LOST_RESULT, _S.UNDELIVERABLE, _S.POISON})
 
 
 class Cause(StrEnum):
@@ -88,6 +105,8 @@ class Cause(StrEnum):
     TOO_LARGE = "too_large"
     FILTERED = "filtered"
     DISCORD_REFUSED = "discord_refused"
+    CRASHED = "crashed"
+    RESTORED = "restored"
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +198,8 @@ class Job:
     Times are epoch seconds. `started_at` is the start of its last attempt, `ended_at` is set in a terminal state only.
     `nonce` is its one name towards Discord, for life (R6). `discard` says who threw its result away before there was
     one. `told` is True once the member has seen how it ended. `direct`: the film went to the member's direct messages.
+    `crashes` counts processes that ended while its media was worked on (R15), `charged` earlier attempts that may have
+    been paid for, `held_from` is the state before HELD, `asked_model` the model that a stand-in stands in for.
     """
 
     id: str
@@ -209,6 +230,10 @@ class Job:
     told: bool = False
     ended_at: float | None = None
     retry_of: str | None = None
+    crashes: int = 0
+    charged: int = 0
+    held_from: JobState | None = None
+    asked_model: str | None = None
 
     def to_state(self, state: JobState, **changes: Any) -> Self:  # noqa: ANN401  # fields of this class
         """The job after a legal move. Raises IllegalTransition for any other."""

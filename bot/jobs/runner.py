@@ -103,7 +103,7 @@ class Runner:
         self._live.update(job)
         self._announcer.changed(job)
         self._ring(job)
-        if self._started and job.state.terminal and not job.told and job.id not in self._moving:
+        if self._started and job.state.rests and not job.told and job.id not in self._moving:
             self._move(job)
 
     def _ring(self, job: Job) -> None:
@@ -178,7 +178,7 @@ class Runner:
     async def _to_its_end(self, job: Job, recovering: bool) -> None:
         """The root of a job's task: steps until it rests. A step that failed half-way is taken up as after a crash."""
         mistakes = 0
-        while not self._rests(job) and not (job.state.terminal and mistakes == _MOST_MISTAKES):
+        while not self._rests(job) and not (job.state.rests and mistakes == _MOST_MISTAKES):
             before = job.state
             try:
                 job = await (self._step(job, recovering) if mistakes < _MOST_MISTAKES else self._give_up(job))

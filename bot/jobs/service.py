@@ -258,7 +258,7 @@ class Jobs:
         job = await self.find(job_id, by)
         if by.member_id != job.to.member_id:
             raise NotAllowed(Rule.NOT_YOURS)
-        if job.state not in (JobState.AMBIGUOUS, JobState.LOST_RESULT, JobState.REFUSED, JobState.ABANDONED):
+        if job.state not in _RETRIABLE:
             raise NotAllowed(Rule.TOO_LATE, job.id)
         if self._closed:
             raise NotAllowed(Rule.CLOSING)
@@ -289,6 +289,11 @@ class Jobs:
 
     async def recent(self, by: By, member_id: int | None, state: JobState | None) -> Sequence[Job]:
         return await self._store.recent(by.guild_id, member_id=member_id, state=state)
+
+
+_RETRIABLE = frozenset(
+    {JobState.AMBIGUOUS, JobState.LOST_RESULT, JobState.POISON, JobState.REFUSED, JobState.ABANDONED}
+)
 
 
 def _cause(job: Job, by: By) -> Cause:

@@ -26,6 +26,8 @@ _STATES: dict[JobState, str] = {
     JobState.LOST_RESULT: "failed, result lost",
     JobState.UNDELIVERABLE: "failed to be posted",
     JobState.CANCELLED: "cancelled",
+    JobState.POISON: "failed, result could not be used",
+    JobState.HELD: "held after a restore",
 }
 
 STORAGE_BUSY = "Matinee's database is busy. Nothing was stored or spent; please try again in a moment."

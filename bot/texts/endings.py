@@ -61,7 +61,13 @@ _REASONS: dict[Cause, _Reason] = {
     ),
     Cause.FILTERED: _Reason("a filter of the guild did not let the message through", "Ask a moderator about AutoMod."),
     Cause.DISCORD_REFUSED: _Reason("Discord refused the message", "Please tell the operator of this bot."),
+    Cause.CRASHED: _Reason("Matinee stopped twice while it worked on what {provider} sent", _COSTS_AGAIN),
+    Cause.RESTORED: _Reason(
+        "Matinee's database was restored from a backup, so nobody can tell what has become of this job since",
+        "A moderator lets it go on or drops it with `/admin held`.",
+    ),
 }
+_MADE = frozenset({JobState.LOST_RESULT, JobState.UNDELIVERABLE, JobState.POISON})
 _UNKNOWN = _Reason("the reason was not recorded", "Please tell the operator of this bot.")
 
 
@@ -81,6 +87,8 @@ def _ending(job: Job, keep_days: float) -> tuple[str, str]:
         return "done", link(job, job.result_message_id)
     if job.state is JobState.CANCELLED:
         return "cancelled", _story(job, keep_days, advise=False)
+    if job.state is JobState.HELD:
+        return "held", _story(job, keep_days, advise=True)
     return "failed", _story(job, keep_days, advise=True)
 
 
@@ -133,19 +141,19 @@ def _story(job: Job, keep_days: float, *, advise: bool) -> str:
 
 def _spent(job: Job, provider: str) -> str:
     unknown = job.state is JobState.LOST_RESULT and job.cause in (Cause.STUCK, Cause.RESULT_GONE)
-    if job.state is JobState.AMBIGUOUS or unknown:
+    if job.state in (JobState.AMBIGUOUS, JobState.HELD) or unknown:
         return "It may have been charged."
     if job.cause is Cause.FAILED:
         return f"{provider} does not say whether a failed job is billed."
     if job.cause is Cause.BY_PROVIDER:
         return f"Whether {provider} bills it is not known."
-    if job.made_at is not None or job.state in (JobState.LOST_RESULT, JobState.UNDELIVERABLE):
+    if job.made_at is not None or job.state in _MADE:
         return "It had been made, so it counts as spent."
     return "Nothing was spent."
 
 
 def _retry(job: Job) -> tuple[Button, ...]:
-    worth_it = job.state in (JobState.AMBIGUOUS, JobState.LOST_RESULT) or (
+    worth_it = job.state in (JobState.AMBIGUOUS, JobState.LOST_RESULT, JobState.POISON) or (
         job.state is JobState.REFUSED and job.cause in (Cause.BUSY, Cause.UNREACHABLE)
     )
     return (Button(Verb.RETRY, job.id, _RETRY_LABEL),) if worth_it else ()

@@ -13,7 +13,7 @@ _ROUNDING = 15
 
 def queue_message(job: Job, place: Place | None = None, progress: RemoteStatus | None = None) -> Message:
     """What everyone sees of a job; an ended one as `ending` has it."""
-    if job.state.terminal:
+    if job.state.terminal or job.state is JobState.HELD:
         return ending(job)
     stage, standing = _standing(job, place, progress)
     lines = [

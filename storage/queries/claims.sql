@@ -51,7 +51,7 @@ ON CONFLICT (guild_id, member_id) DO UPDATE SET served = excluded.served;
 SELECT member_id, served FROM member_turns WHERE guild_id = :guild_id;
 
 -- name: settle_attempt!
-UPDATE attempts SET settled_at = :settled_at, evidence = :evidence, status = :status
+UPDATE attempts SET settled_at = :settled_at, evidence = :evidence, status = :status, retry_at = :retry_at
 WHERE id = :id AND evidence IS NULL;
 
 -- name: made_seconds

@@ -25,9 +25,16 @@ def test_any_other_move_is_our_own_mistake(here: JobState, there: JobState):
         job(state=here).to_state(there)
 
 
-def test_an_ended_job_stays_as_it_is_but_for_a_paid_result_that_comes_late():
+def test_an_ended_job_stays_as_it_is_but_for_a_paid_result_that_comes_late_or_is_delivered_after_all():
     ends = {state for state in JobState if state.terminal}
-    assert {(state, to) for state in ends for to in MOVES[state]} == {(JobState.AMBIGUOUS, JobState.RESULT)}
+    late = {(JobState.AMBIGUOUS, JobState.RESULT), (JobState.UNDELIVERABLE, JobState.DONE)}
+    assert {(state, to) for state in ends for to in MOVES[state]} == late
+
+
+def test_a_held_job_goes_on_from_where_it_was_or_is_dropped():
+    going_on = {state for state in JobState if not state.terminal} - {JobState.HELD}
+    assert MOVES[JobState.HELD] == going_on | {JobState.CANCELLED}
+    assert {state for state in JobState if JobState.HELD in MOVES[state]} == going_on
 
 
 def test_every_job_can_end():
@@ -45,7 +52,7 @@ def test_nothing_is_active_once_it_has_ended_and_only_ends_are_failures():
     assert {state for state in JobState if state.failed} == FAILURES
 
 
-@given(st.lists(st.sampled_from(JobState), max_size=12))
+@given(st.lists(st.sampled_from(sorted(set(JobState) - {JobState.HELD})), max_size=12))
 def test_a_walk_never_leaves_an_end(walk: list[JobState]):
     here = job()
     ended = False
