@@ -6,7 +6,7 @@ import gc
 import logging
 import os
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 import discord
@@ -89,17 +89,27 @@ def build_providers(settings: Settings) -> list[AnyProvider]:
     return built
 
 
-def check_defaults(settings: Settings, providers: Sequence[AnyProvider]) -> None:
-    """A default that no document knows is a typing error. Raises ConfigurationError."""
+def check_models(settings: Settings, providers: Sequence[AnyProvider]) -> None:
+    """A model that no document knows is a typing error. Raises ConfigurationError."""
     known = {(spec.capability, spec.id) for spec in (*CHUTES_MODELS, *PIPELET_MODELS)}
     known |= {(spec.capability, spec.id) for provider in providers for spec in provider.models()}
     for capability, model in defaults_of(settings).items():
-        if (capability, model) not in known:
-            key = COMMANDS[capability]
-            fitting = sorted({name for kind, name in known if kind is capability})
-            raise ConfigurationError(
-                f"configuration: defaults.{key}: {model!r} is no model for /{key}; fix: one of {', '.join(fitting)}"
-            )
+        key = COMMANDS[capability]
+        fitting = {name for kind, name in known if kind is capability}
+        _check_model(f"defaults.{key}", model, f"model for /{key}", fitting)
+    for model, section in settings.models.items():
+        _check_model(f"models.{model}", model, "model", {name for _, name in known})
+        kinds = {kind for kind, name in known if name == model}
+        fitting = {name for kind, name in known if kind in kinds} - {model}
+        for other in section.fall_back:
+            _check_model(f"models.{model}.fall_back", other, f"stand-in for {model}", fitting)
+
+
+def _check_model(key: str, model: str, what: str, fitting: Collection[str]) -> None:
+    if model not in fitting:
+        raise ConfigurationError(
+            f"configuration: {key}: {model!r} is no {what}; fix: one of {', '.join(sorted(fitting))}"
+        )
 
 
 def defaults_of(settings: Settings) -> dict[Capability, str]:
@@ -116,7 +126,7 @@ class App:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._providers = build_providers(settings)
-        check_defaults(settings, self._providers)
+        check_models(settings, self._providers)
         self._clock = SystemClock()
         self._stop = asyncio.Event()
         self._stack = contextlib.AsyncExitStack()

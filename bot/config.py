@@ -3,6 +3,7 @@
 Every key is also `MATINEE_SECTION__KEY`; the environment wins. A secret may stand in a file of its own: `token_file`.
 """
 
+import math
 import os
 import tomllib
 from collections.abc import Mapping
@@ -17,6 +18,7 @@ from bot.domain.limits import GuildLimits
 PREFIX = "MATINEE_"
 _SQLITE = "sqlite:///"
 _LARGEST_SECRET = 4096
+_JSON = ("_IDS", "BASE_URLS", "MODELS", "GUILDS")
 
 
 class ConfigurationError(Exception):
@@ -95,6 +97,7 @@ class Limits(Section):
     active_per_member: Positive = 2
     queued_per_member: Positive = 5
     queued_per_guild: Positive = 50
+    spend_per_day: Annotated[float, Field(ge=0)] = math.inf
 
     @property
     def guild(self) -> GuildLimits:
@@ -105,6 +108,19 @@ class Defaults(Section):
     video: str = "wan22-fast-t2v"
     animate: str = "wan22-fast-i2v"
     image: str = "qwen-image"
+
+
+class Model(Section):
+    """`price` of one attempt, in the operator's currency. `fall_back`: models that stand in, in this order."""
+
+    price: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0
+    fall_back: tuple[str, ...] = ()
+
+
+class Guild(Section):
+    """`weight`: how many starts it gets for one of a guild with weight 1, while both wait."""
+
+    weight: Annotated[float, Field(ge=0.01, le=100)] = 1
 
 
 class Chutes(WithToken):
@@ -156,6 +172,8 @@ class Settings(BaseSettings):
     media: Media = Media()
     limits: Limits = Limits()
     defaults: Defaults = Defaults()
+    models: Mapping[str, Model] = Field(default_factory=dict)
+    guilds: Mapping[int, Guild] = Field(default_factory=dict)
     web: Web | None = None
     jobs: Jobs = Jobs()
 
@@ -195,9 +213,7 @@ def _check_variables() -> None:
 
 
 def _not_json() -> str:
-    names = " or ".join(
-        name for name in os.environ if name.upper().startswith(PREFIX) and name.upper().endswith(("_IDS", "BASE_URLS"))
-    )
+    names = " or ".join(name for name in os.environ if name.upper().startswith(PREFIX) and name.upper().endswith(_JSON))
     return f"environment variable {names or PREFIX + '...'}: is not JSON; fix: write a list as [1, 2], a table as {{}}"
 
 

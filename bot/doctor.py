@@ -7,7 +7,7 @@ from pathlib import Path
 
 import aiohttp
 
-from bot.app import AnyProvider, build_providers, check_defaults
+from bot.app import AnyProvider, build_providers, check_models
 from bot.config import ConfigurationError, Settings, load
 from bot.domain.errors import ProviderError, StorageUnavailable
 from storage.database import Database, NewerSchemaError
@@ -25,7 +25,7 @@ async def examine(file: Path | None) -> int:
     try:
         settings = load(file)
         providers = build_providers(settings)
-        check_defaults(settings, providers)
+        check_models(settings, providers)
     except ConfigurationError as error:
         print(f"FAIL  configuration  {error}")
         return 1

@@ -1,5 +1,6 @@
 """How fast a guild may start jobs, how many it may hold, and whose turn it is: pure functions of rows and a time."""
 
+import math
 from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
@@ -51,7 +52,10 @@ class RateLimit:
 
 @dataclass(frozen=True, slots=True)
 class GuildLimits:
-    """What a guild may use. The operator's are the ceiling of every guild's own."""
+    """What a guild may use. The operator's are the ceiling of every guild's own.
+
+    `spend_per_day` is in the operator's currency, of any 24 hours.
+    """
 
     jobs_per_hour: float
     burst: int
@@ -59,6 +63,7 @@ class GuildLimits:
     active_per_member: int
     queued_per_member: int
     queued_per_guild: int
+    spend_per_day: float = math.inf
 
     @property
     def rate(self) -> RateLimit:
