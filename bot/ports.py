@@ -111,6 +111,14 @@ class Artifacts(Protocol):
         """Where an adapter writes; emptied first."""
         ...
 
+    def crashes(self, job: Job) -> int:
+        """How often a process ended in the middle of work on this job's media (R15). One blocking look at the disk."""
+        ...
+
+    def give_up(self, job: Job) -> None:
+        """Remove what such work has left."""
+        ...
+
     async def keep(self, job: Job, part: Path) -> Artifact:
         """Check `part` (box walk, decode), remux it when it is not faststart, fsync it and give it its name.
 

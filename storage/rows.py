@@ -12,7 +12,7 @@ from bot.domain.job import Artifact, Cause, Destination, Job, JobState, MediaKin
 _PLAIN = (
     "id", "interaction_id", "provider", "nonce", "created_at", "epoch", "ack_message_id", "queued_at", "not_before",
     "tries", "first_try_at", "attempt_id", "started_at", "made_at", "result_message_id", "detail", "ended_at",
-    "retry_of", "crashes", "charged", "asked_model",
+    "retry_of", "charged", "asked_model",
 )  # fmt: skip
 
 

@@ -198,8 +198,8 @@ class Job:
     Times are epoch seconds. `started_at` is the start of its last attempt, `ended_at` is set in a terminal state only.
     `nonce` is its one name towards Discord, for life (R6). `discard` says who threw its result away before there was
     one. `told` is True once the member has seen how it ended. `direct`: the film went to the member's direct messages.
-    `crashes` counts processes that ended while its media was worked on (R15), `charged` earlier attempts that may have
-    been paid for, `held_from` is the state before HELD, `asked_model` the model that a stand-in stands in for.
+    `charged` counts earlier attempts that may have been paid for, `held_from` is the state before HELD, `asked_model`
+    the model that a stand-in stands in for.
     """
 
     id: str
@@ -230,7 +230,6 @@ class Job:
     told: bool = False
     ended_at: float | None = None
     retry_of: str | None = None
-    crashes: int = 0
     charged: int = 0
     held_from: JobState | None = None
     asked_model: str | None = None

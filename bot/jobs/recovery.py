@@ -3,11 +3,13 @@
 import logging
 
 from bot.domain.errors import Evidence
-from bot.domain.job import Cause, Job, JobState
+from bot.domain.job import MOVES, Cause, Job, JobState
 from bot.jobs.submission import Submission
 from bot.ports import Artifacts, Clock, Delivery, JobStore, UnusableMedia
 
 log = logging.getLogger(__name__)
+
+_MOST_CRASHES = 2
 
 
 class Recovery:
@@ -16,6 +18,17 @@ class Recovery:
     ) -> None:
         self._store, self._artifacts, self._delivery = store, artifacts, delivery
         self._submission, self._clock = submission, clock
+
+    async def poisoned(self, job: Job) -> Job | None:
+        """The job at its end when what its provider sent has taken two processes with it: a third one lives (R15)."""
+        if JobState.POISON not in MOVES[job.state] or self._artifacts.crashes(job) < _MOST_CRASHES:
+            return None
+        log.error("given up: two processes ended while they worked on its media", extra={"job": job.id})
+        ended = await self._store.settle(
+            job, Evidence.CHARGED_UNUSABLE, JobState.POISON, cause=Cause.CRASHED, ended_at=self._clock.now()
+        )
+        self._artifacts.give_up(job)
+        return ended
 
     async def step(self, job: Job) -> Job:
         return await (self._confirm(job) if job.state is JobState.RECEIVED else self._account(job))

@@ -204,6 +204,8 @@ class Runner:
                 await self._clock.sleep(_STORAGE_PAUSE)
 
     async def _step(self, job: Job, recovering: bool) -> Job:
+        if recovering and (poisoned := await self._recovery.poisoned(job)) is not None:
+            return poisoned
         if job.state is JobState.RECEIVED or (recovering and job.state is JobState.SUBMITTING):
             return await self._recovery.step(job)
         match job.state:

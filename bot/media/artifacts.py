@@ -4,6 +4,8 @@ import asyncio
 import logging
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -69,8 +71,33 @@ class CheckedArtifacts:
                 whole.replace(part)
         return part if part.exists() else None
 
+    def crashes(self, job: Job) -> int:
+        working = self._working(_checked(job))
+        return working.stat().st_size if working.exists() else 0
+
+    def give_up(self, job: Job) -> None:
+        _remove(self._working(_checked(job)), self.part(job))
+
+    def _working(self, job_id: str) -> Path:
+        return self._folder / f"{job_id}.working"
+
+    @contextmanager
+    def _counted(self, job_id: str) -> Iterator[None]:
+        """One byte more in the job's own file for as long as the work takes; a process that is killed leaves it (R15)."""
+        working = self._working(job_id)
+        with working.open("ab") as file:
+            file.write(b".")
+        try:
+            yield
+        finally:
+            _remove(working)
+
     async def keep(self, job: Job, part: Path) -> Artifact:
         """As the port says. `part` is gone afterwards, except after an OSError (Closing is one): then keep it again."""
+        with self._counted(_checked(job)):
+            return await self._keep(job, part)
+
+    async def _keep(self, job: Job, part: Path) -> Artifact:
         fixed = self._folder / f"{_checked(job)}.fixed.part"
         try:
             found = first = await self._check(part)
@@ -91,17 +118,21 @@ class CheckedArtifacts:
         if artifact.size <= limit:
             return artifact
         whole = self.path(artifact)
+        stem = whole.name.split(".")[0]
+        with self._counted(stem[2:]):
+            smaller = await self._fit(whole, stem, limit)
+        if smaller.size > limit:
+            raise UnusableMedia(f"cannot be made to fit {limit} bytes")
+        return replace(smaller, compressed=True)
+
+    async def _fit(self, whole: Path, stem: str, limit: int) -> Artifact:
         part = self._folder / f"{whole.stem}.{limit}.part"
         try:
             await self._ask(whole, task="fit", target=str(part), limit=limit)
             found = await self._finished(part)
-            name = f"{whole.name.split('.')[0]}.{limit}.{found.kind}"
-            smaller = await self._put(part, name, found)
+            return await self._put(part, f"{stem}.{limit}.{found.kind}", found)
         finally:
             _remove(part, *self._folder.glob(f"{part.stem}.x264*"))
-        if smaller.size > limit:
-            raise UnusableMedia(f"cannot be made to fit {limit} bytes")
-        return replace(smaller, compressed=True)
 
     async def _check(self, path: Path) -> _Found:
         return _parse(await self._ask(path, task="check"))

@@ -1,5 +1,4 @@
--- R14, R15, attempts that may have been paid for before the present one, and the model that a stand-in stands in for.
-ALTER TABLE jobs ADD COLUMN crashes INTEGER NOT NULL DEFAULT 0;
+-- R14, attempts that may have been paid for before the present one, and the model that a stand-in stands in for.
 ALTER TABLE jobs ADD COLUMN charged INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE jobs ADD COLUMN held_from TEXT;
 ALTER TABLE jobs ADD COLUMN asked_model TEXT;

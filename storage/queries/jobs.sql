@@ -22,7 +22,7 @@ SET state = :state, epoch = :epoch, ack_message_id = :ack_message_id, queued_at 
     tries = :tries, repeated = :repeated, first_try_at = :first_try_at, attempt_id = :attempt_id,
     started_at = :started_at, remote = :remote, discard = coalesce(discard, :discard), artifact = :artifact,
     made_at = :made_at, result_message_id = :result_message_id, direct = :direct, cause = :cause, detail = :detail, told = :told,
-    ended_at = :ended_at, has_files = :has_files, crashes = :crashes, charged = :charged, held_from = :held_from,
+    ended_at = :ended_at, has_files = :has_files, charged = :charged, held_from = :held_from,
     asked_model = :asked_model, request = :request, model = :model, provider = :provider
 WHERE id = :id AND state = :from_state AND epoch = :from_epoch AND ack_message_id IS :from_ack
 RETURNING *;

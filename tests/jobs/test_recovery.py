@@ -21,6 +21,7 @@ OUTCOMES = {
     # A dispatcher that looks at the same moment may have claimed it in the same turn of the disk.
     "after:queued": {JobState.DONE, JobState.AMBIGUOUS},
     "after:submitting": {JobState.AMBIGUOUS},
+    "outside:media": {JobState.DONE},
     "after:result": {JobState.DONE},
     "after:posting": {JobState.DONE},
     "outside:deliver": {JobState.DONE},
@@ -100,6 +101,25 @@ async def test_a_call_that_was_cut_off_counts_if_its_bytes_are_whole(found: Worl
     await found.start()
     assert how(await found.ended(cut)) == outcome
     assert found.studio.paid == []
+
+
+@pytest.mark.parametrize(("crashes", "outcome"), [(1, (JobState.DONE, None)), (2, (JobState.POISON, Cause.CRASHED))])
+async def test_media_that_takes_two_processes_with_it_does_not_get_a_third(found: World, crashes: int, outcome):
+    cut = await in_state(found, JobState.SUBMITTING)
+    (found.artifacts.folder / f"{cut.id}.part").write_bytes(FILM_BYTES)
+    (found.artifacts.folder / f"{cut.id}.working").write_bytes(b"." * crashes)
+    await found.start()
+    assert how(await found.ended(cut)) == outcome
+    assert [path.suffix for path in found.artifacts.folder.iterdir()] == ([".mp4"] if crashes == 1 else [])
+    assert (await found.attempts())[0][0] == ("made" if crashes == 1 else "E3")
+
+
+async def test_a_film_that_cannot_be_made_to_fit_twice_over_is_not_tried_a_third_time(found: World):
+    posting = await in_state(found, JobState.POSTING, artifact=FILM)
+    (found.artifacts.folder / f"{posting.id}.working").write_bytes(b"..")
+    await found.start()
+    assert how(await found.ended(posting)) == (JobState.POISON, Cause.CRASHED)
+    assert found.theatre.posts == 0
 
 
 async def test_a_folder_that_cannot_be_read_makes_it_uncertain(found: World):

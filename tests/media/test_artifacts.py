@@ -450,3 +450,34 @@ async def test_a_name_that_was_never_given_is_no_path(artifacts: CheckedArtifact
 async def test_an_id_that_cannot_be_a_name_is_refused(artifacts: CheckedArtifacts, job_id: str) -> None:
     with pytest.raises(ValueError, match="no id"):
         artifacts.part(kit.job(job_id))
+
+
+class TestCrashes:
+    async def test_work_on_a_film_is_counted_while_it_lasts(self, artifacts: CheckedArtifacts):
+        job = kit.job("j9")
+        part = artifacts.part(job)
+        part.write_bytes(kit.film())
+        keeping = asyncio.ensure_future(artifacts.keep(job, part))
+        await asyncio.sleep(0)
+        assert artifacts.crashes(job) == 1
+        await keeping
+        assert artifacts.crashes(job) == 0
+
+    async def test_work_that_is_broken_off_in_good_order_is_no_crash(self, artifacts: CheckedArtifacts):
+        job = kit.job("j9")
+        part = artifacts.part(job)
+        part.write_bytes(kit.film())
+        keeping = asyncio.ensure_future(artifacts.keep(job, part))
+        await asyncio.sleep(0)
+        keeping.cancel()
+        await asyncio.gather(keeping, return_exceptions=True)
+        assert artifacts.crashes(job) == 0
+        artifacts.give_up(job)
+
+    async def test_what_a_crash_has_left_is_removed_when_the_job_is_given_up(self, artifacts: CheckedArtifacts):
+        job = kit.job("j9")
+        artifacts.part(job).write_bytes(b"half a film")
+        artifacts.part(job).with_name("j9.working").write_bytes(b"..")
+        assert artifacts.crashes(job) == 2
+        artifacts.give_up(job)
+        assert (artifacts.crashes(job), artifacts.left_over(job)) == (0, None)

@@ -259,6 +259,15 @@ class PlainArtifacts:
 
     folder: Path
     faults: deque[Exception | None] = field(default_factory=deque)
+    reach: Reaching = field(default_factory=Reaching)
+
+    def crashes(self, job: Job) -> int:
+        working = self.folder / f"{job.id}.working"
+        return len(working.read_bytes()) if working.exists() else 0
+
+    def give_up(self, job: Job) -> None:
+        self.part(job)
+        (self.folder / f"{job.id}.working").unlink(missing_ok=True)
 
     def part(self, job: Job) -> Path:
         part = self.folder / f"{job.id}.part"
@@ -266,6 +275,11 @@ class PlainArtifacts:
         return part
 
     async def keep(self, job: Job, part: Path) -> Artifact:
+        working = self.folder / f"{job.id}.working"
+        with working.open("ab") as file:
+            file.write(b".")
+        await self.reach.happened("media")
+        working.unlink()
         fault = self.faults.popleft() if self.faults else None
         if fault is not None:
             raise fault

@@ -152,7 +152,7 @@ class World:
             SqlitePolicyStore(self.database), self.operator, clock, changed=lambda: self.runner.wake()
         )
         self.store = SqliteJobStore(self.database, self.operator, clock, self._observe, self._points)
-        self.artifacts = PlainArtifacts(self.folder / "artifacts")
+        self.artifacts = PlainArtifacts(self.folder / "artifacts", reach=self.reach)
         self.pictures = PlainPictures(self.folder / "inputs")
         self.delivery = RecordingDelivery(self.theatre, self.reach, self.artifacts)
         self.catalog = Catalog(self.providers, DEFAULTS)
