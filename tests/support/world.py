@@ -143,7 +143,7 @@ class World:
     async def open(self) -> None:
         for name in ("artifacts", "inputs"):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
-        self.database = await WatchedDatabase.open(self.folder / "matinee.db")
+        self.database = await self.open_database()
         self._busy = lambda: self.database.at_work > 0
         self.clock.busy.append(self._busy)
         clock = self.clock
@@ -154,7 +154,7 @@ class World:
         self.store = SqliteJobStore(self.database, self.operator, clock, self._observe, self._points)
         self.artifacts = PlainArtifacts(self.folder / "artifacts", reach=self.reach)
         self.pictures = PlainPictures(self.folder / "inputs")
-        self.delivery = RecordingDelivery(self.theatre, self.reach, self.artifacts)
+        self.delivery = self.open_delivery()
         self.catalog = Catalog(self.providers, DEFAULTS)
         self.places = Places(self.store, self.policies, clock)
         submission = Submission(self.catalog, self.store, self.artifacts, self.pictures, clock)
@@ -171,15 +171,24 @@ class World:
             cancel_running=self.runner.cancel, wake=self.runner.wake,
         )  # fmt: skip
         self.housekeeping = Housekeeping(
-            self.store, self.artifacts, self.pictures, self.catalog, clock, keep_days=KEEP_DAYS
+            self.store, self.artifacts, self.pictures, self.catalog, clock, KEEP_DAYS, self._turn
         )
+
+    async def open_database(self) -> Any:
+        return await WatchedDatabase.open(self.folder / "matinee.db")
+
+    def open_delivery(self) -> Any:
+        return RecordingDelivery(self.theatre, self.reach, self.artifacts)
+
+    async def _turn(self) -> None:
+        """Nothing here is ever restored."""
 
     def _observe(self, job: Job) -> None:
         self.runner.observe(job)
 
     async def start(self) -> None:
         await self.runner.start()
-        for work in (self.announcer.run, self.housekeeping.sweep_forever):
+        for work in (self.announcer.run, *self.housekeeping.chores()):
             self._tasks.append(asyncio.create_task(work()))
         await self.clock.settle()
 
