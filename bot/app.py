@@ -41,10 +41,11 @@ from bot.providers.pipelet import MODELS as PIPELET_MODELS
 from bot.providers.pipelet import PipeletProvider
 from bot.web.health import HealthPages
 from cogs import add_cogs
-from storage.database import Database, NewerSchemaError
+from storage.database import Database, UnusableDatabaseError, caution
 from storage.job_store import SqliteJobStore
 from storage.policy_store import SqlitePolicyStore
 from storage.tenancy import InUseError, sole_tenant
+from storage.witness import Witness
 
 log = logging.getLogger(__name__)
 
@@ -141,6 +142,7 @@ class App:
         async with self._stack:
             await self._move_in()
             await self._build()
+            await self._look_back()
             return await self._live()
 
     async def sync(self) -> int:
@@ -167,7 +169,10 @@ class App:
         self.policy_store = SqlitePolicyStore(database)
         self.policies = Policies(self.policy_store, settings.limits.guild, clock, changed=self._wake)
         live = LiveJobs()
-        store = SqliteJobStore(database, settings.limits.guild, clock, self._observe, crash_point())
+        self._witness = Witness(database, settings.storage.path.with_suffix(".witness"))
+        store = SqliteJobStore(
+            database, settings.limits.guild, clock, self._observe, crash_point(), self._witness.claimed
+        )
         pictures, artifacts = await self._open_media()
         self.client = MatineeClient(
             clock=clock,
@@ -197,7 +202,9 @@ class App:
             ),
             identity=RandomIdentity(), clock=clock, cancel_running=self.runner.cancel, wake=self.runner.wake,
         )  # fmt: skip
-        self.housekeeping = Housekeeping(store, artifacts, pictures, self.catalog, clock, settings.media.keep_days)
+        self.housekeeping = Housekeeping(
+            store, artifacts, pictures, self.catalog, clock, settings.media.keep_days, self._witness.turn
+        )
         await add_cogs(self.client, self.jobs, self.catalog, self.policies, clock)
 
     async def _move_in(self) -> None:
@@ -211,15 +218,30 @@ class App:
         except OSError as error:
             raise _cannot_open(path, error) from None
 
+    async def _look_back(self) -> None:
+        """Is this the database that this machine has worked with? Then it has one more turn (R14)."""
+        try:
+            held = await self._witness.hold_if_restored()
+            await self._witness.turn()
+        except StorageUnavailable as error:
+            raise _cannot_open(self._settings.storage.path, error.__cause__) from None
+        if held:
+            log.warning(
+                "the database was restored from a backup: unfinished jobs are held until a moderator of their guild "
+                "releases or drops them with /admin held", extra={"jobs": held},
+            )  # fmt: skip
+
     async def _open_database(self) -> Database:
         path = self._settings.storage.path
         try:
             database = await Database.open(path)
         except StorageUnavailable as error:
             raise _cannot_open(path, error.__cause__) from None
-        except NewerSchemaError as error:
+        except UnusableDatabaseError as error:
             raise ConfigurationError(f"configuration: storage.url: {error}") from None
         self._stack.push_async_callback(database.close)
+        if advice := caution():
+            log.warning(advice)
         return database
 
     async def _open_media(self) -> tuple[SafePictures, CheckedArtifacts]:
@@ -263,8 +285,8 @@ class App:
         await self.client.log_in(token)
         await self._sync_commands()
         await self.runner.start()
-        for work in (self.announcer.run, self.housekeeping.sweep_forever, self.housekeeping.refresh_forever):
-            self._tasks.append(asyncio.create_task(work(), name=work.__qualname__))
+        for work in (self.announcer.run, *self.housekeeping.chores()):
+            self._tasks.append(asyncio.create_task(work()))
         # All that was imported stays; searching it for garbage would stop the event loop for 50 ms again and again.
         gc.freeze()
         await self.client.stay_connected()
@@ -317,6 +339,8 @@ class App:
         if not drain.done():
             self.runner.hurry()
             await drain
+        with contextlib.suppress(StorageUnavailable):
+            await self._witness.turn()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_GRACE_SECONDS):
                 await self.client.close()

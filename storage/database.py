@@ -21,6 +21,8 @@ from bot.domain.errors import StorageUnavailable
 Result = TypeVar("Result")
 Work = Callable[[sqlite3.Connection], Result]
 
+# https://sqlite.org/wal.html, "The WAL-reset bug".
+_SAFE_WITH_OTHERS = (3, 51, 3)
 _BUSY_MS = 400
 _BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 _FULL = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN})
@@ -42,7 +44,7 @@ class Database:
     async def open(cls, path: Path) -> Self:
         """Open, or create and migrate. The file is readable by its owner only.
 
-        Raises StorageUnavailable, whose cause says why, and NewerSchemaError.
+        Raises StorageUnavailable, whose cause says why, NewerSchemaError and DamagedError.
         """
         try:
             await asyncio.to_thread(_create, path)
@@ -180,9 +182,22 @@ def _translate(error: sqlite3.OperationalError) -> Exception:
     return error
 
 
+def caution(version: tuple[int, ...] = sqlite3.sqlite_version_info) -> str | None:
+    """What the operator has to know about this SQLite; None when there is nothing."""
+    if version >= _SAFE_WITH_OTHERS:
+        return None
+    return (
+        f"SQLite {'.'.join(map(str, version))} can corrupt a database that two programs write or checkpoint "
+        f"(fixed in 3.51.3): Matinee keeps to one writing connection; let no other one, such as Litestream, write it"
+    )
+
+
 def _prepare(connection: sqlite3.Connection) -> None:
     connection.row_factory = sqlite3.Row
     connection.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
+    (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    if found != "ok":
+        raise DamagedError(found)
     connection.execute("PRAGMA journal_mode = WAL")
     # WAL with NORMAL loses acknowledged commits when the power goes; FULL does not.
     connection.execute("PRAGMA synchronous = FULL")
@@ -194,6 +209,7 @@ def _prepare_reader(connection: sqlite3.Connection) -> None:
     connection.row_factory = sqlite3.Row
     connection.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
     connection.execute("PRAGMA query_only = ON")
+    connection.execute("PRAGMA wal_autocheckpoint = 0")
 
 
 def _migrate(connection: sqlite3.Connection) -> None:
@@ -209,7 +225,16 @@ def _migrate(connection: sqlite3.Connection) -> None:
             connection.executescript(f"BEGIN;\n{script.read_text('utf-8')}\nPRAGMA user_version = {number};\nCOMMIT;")
 
 
-class NewerSchemaError(Exception):
+class UnusableDatabaseError(Exception):
+    """The file can be opened, but must not be used."""
+
+
+class DamagedError(UnusableDatabaseError):
+    def __init__(self, found: str) -> None:
+        super().__init__(f"the database is damaged ({found[:100]}): put a backup in its place")
+
+
+class NewerSchemaError(UnusableDatabaseError):
     def __init__(self, found: int, known: int) -> None:
         super().__init__(
             f"the database has schema {found}, this version of Matinee knows {known}: install the newer one"

@@ -1,7 +1,7 @@
 """ports.JobStore on SQLite: every method one transaction, every move a compare-and-set."""
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from statistics import median
 from typing import Any, TypeVar
@@ -21,12 +21,14 @@ _ADMISSION_PATIENCE = 0.4
 Result = TypeVar("Result")
 Observer = Callable[[Job], None]
 Point = Callable[[str], None]
+Witness = Callable[[Job], Awaitable[None]]
 
 
 class SqliteJobStore:
     """`observer` hears of every committed job, on the event loop. `point` is called on the database's thread just
     before and on the loop after each commit, with names such as "before:posting": where a crash is tried. A move is
-    named for its new state; "told" and "noted" are what else is written about a job."""
+    named for its new state; "told" and "noted" are what else is written about a job. `witness` has seen every claimed
+    job before anybody else does."""
 
     def __init__(
         self,
@@ -35,9 +37,10 @@ class SqliteJobStore:
         clock: Clock,
         observer: Observer,
         point: Point = lambda _name: None,
+        witness: Witness | None = None,
     ) -> None:
         self._database, self._clock = database, clock
-        self._observer, self._point = observer, point
+        self._observer, self._point, self._witness = observer, point, witness
         self._jobs = load_queries("jobs.sql")
         self._claims = Claims(load_queries("claims.sql"), self._jobs, load_queries("policies.sql"), operator)
 
@@ -89,6 +92,8 @@ class SqliteJobStore:
             _ADMISSION_PATIENCE,
         )
         if claim.job is not None:
+            if self._witness is not None:
+                await self._witness(claim.job)
             self._observer(claim.job)
         return claim
 

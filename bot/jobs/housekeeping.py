@@ -1,8 +1,9 @@
 """Work by the clock: files past their time go, and providers that can describe their models are asked again."""
 
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from bot.domain.errors import ProviderError, StorageUnavailable
@@ -15,6 +16,7 @@ log = logging.getLogger(__name__)
 DAY = timedelta(days=1).total_seconds()
 _SWEEP_EVERY = timedelta(minutes=10).total_seconds()
 _REFRESH_EVERY = timedelta(minutes=1).total_seconds()
+_TURN_EVERY = timedelta(minutes=5).total_seconds()
 
 
 class Housekeeping:
@@ -26,15 +28,17 @@ class Housekeeping:
         catalog: Catalog,
         clock: Clock,
         keep_days: float,
+        turn: Callable[[], Coroutine[Any, Any, None]],
     ) -> None:
+        """`turn` is called from time to time: backups age."""
+        self._turn = turn
         self._store, self._artifacts, self._pictures = store, artifacts, pictures
         self._catalog, self._clock, self._keep_seconds = catalog, clock, keep_days * DAY
 
-    async def sweep_forever(self) -> None:
-        await self._forever(self.sweep, _SWEEP_EVERY)
-
-    async def refresh_forever(self) -> None:
-        await self._forever(self.refresh, _REFRESH_EVERY)
+    def chores(self) -> Sequence[Callable[[], Coroutine[Any, Any, None]]]:
+        """Each runs until it is cancelled."""
+        every = ((self.sweep, _SWEEP_EVERY), (self.refresh, _REFRESH_EVERY), (self._turn, _TURN_EVERY))
+        return [partial(self._forever, work, seconds) for work, seconds in every]
 
     async def _forever(self, work: Callable[[], Coroutine[Any, Any, None]], every: float) -> None:
         while True:

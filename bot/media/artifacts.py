@@ -83,7 +83,7 @@ class CheckedArtifacts:
 
     @contextmanager
     def _counted(self, job_id: str) -> Iterator[None]:
-        """One byte more in the job's own file for as long as the work takes; a process that is killed leaves it (R15)."""
+        """One byte more in the job's own file while the work lasts; a process that is killed leaves it (R15)."""
         working = self._working(job_id)
         with working.open("ab") as file:
             file.write(b".")

@@ -10,7 +10,7 @@ import pytest
 
 from bot.domain.errors import RateLimited, Stale, StorageUnavailable
 from bot.domain.job import JobState
-from storage.database import Database, NewerSchemaError
+from storage.database import DamagedError, Database, NewerSchemaError, caution
 from tests.support.rows import LIMITS, job, limits
 from tests.support.store import Shop, opened
 
@@ -216,3 +216,21 @@ class TestCancellation:
         await asyncio.gather(*writing, return_exceptions=True)
         async with opened(path) as shop:
             assert await shop.rows("SELECT count(*) FROM jobs") == [(20,)]
+
+
+class TestSoundness:
+    async def test_a_damaged_file_is_not_used(self, tmp_path: Path):
+        path = tmp_path / "matinee.db"
+        async with opened(path) as shop:
+            for _ in range(200):
+                await shop.queued(guild=_)
+        body = bytearray(path.read_bytes())
+        for place in range(4096 * 20 + 8, len(body), 4096):
+            body[place : place + 64] = bytes(64)
+        path.write_bytes(body)
+        with pytest.raises((DamagedError, StorageUnavailable)):
+            await Database.open(path)
+
+    def test_an_sqlite_with_the_wal_bug_is_named(self):
+        assert "3.40.1" in (caution((3, 40, 1)) or "")
+        assert caution((3, 51, 3)) is None
