@@ -1,4 +1,4 @@
-.PHONY: demo test check bench lock clean
+.PHONY: demo test check bench chaos lock clean
 .DEFAULT_GOAL := test
 
 PYTHON ?= python3
@@ -27,6 +27,9 @@ check: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m bench $(ARGS)
+
+chaos: $(READY)
+	$(BIN)/python -m tests.proof.chaos $(ARGS)
 
 # Needs uv on the PATH; the lock holds hashes and no host names.
 lock:

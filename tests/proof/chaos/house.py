@@ -1,0 +1,159 @@
+"""One stage: a local Discord, local providers, and the process of the bot, as often as it takes."""
+
+import asyncio
+import contextlib
+import io
+import os
+import resource
+import secrets
+import signal
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import av
+import psutil
+from PIL import Image, ImageDraw
+
+from bot.demo.stage import Stage
+from bot.sandbox.discord import SandboxDiscord
+from bot.sandbox.providers import SandboxProviderOptions, SandboxProviders
+from tests.proof.chaos.plan import Jump
+
+ROOT = Path(__file__).parents[3]
+DRAIN = 1.5
+CONCURRENCY = {"chutes": 3, "cogvideox": 1, "pipelet": 3}
+LIMITS = {"jobs_per_hour": 7200, "burst": 6, "active_per_guild": 4, "active_per_member": 2,
+          "queued_per_member": 20, "queued_per_guild": 60}  # fmt: skip
+_SPEED = 300
+_FULL_BYTES = 512
+_ONLINE_SECONDS = 30.0
+_CHILDREN_SECONDS = 5.0
+
+
+def canary() -> str:
+    return f"canary-{secrets.token_urlsafe(24)}"
+
+
+def film(seconds: int = 1, size: tuple[int, int] = (160, 96)) -> bytes:
+    """A small H.264 MP4; what every provider answers with."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "film.mp4"
+        with av.open(path, "w", options={"movflags": "faststart"}) as container:
+            stream = container.add_stream("libx264", rate=12)
+            stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
+            for at in range(seconds * 12):
+                frame = Image.new("RGB", size, (60, 40, 90))
+                ImageDraw.Draw(frame).rectangle((at * 8, 30, at * 8 + 30, 60), fill=(240, 180, 80))
+                container.mux(stream.encode(av.VideoFrame.from_image(frame)))
+            container.mux(stream.encode())
+        return path.read_bytes()
+
+
+def picture() -> bytes:
+    out = io.BytesIO()
+    Image.new("RGB", (64, 48), (200, 90, 40)).save(out, "PNG")
+    return out.getvalue()
+
+
+class House(Stage):
+    """`tokens` are canaries. `log` holds what every life of the bot has written."""
+
+    def __init__(self, folder: Path) -> None:
+        self.log_file = folder / "bot.log"
+        self._stream = self.log_file.open("ab")
+        super().__init__(folder, limits=LIMITS, log=self._stream)
+        tokens = {"chutes": canary(), "cogvideox": canary(), "pipelet": canary()}
+        self.discord = SandboxDiscord(bot_token=canary())
+        self.providers = SandboxProviders(SandboxProviderOptions(speed=_SPEED, film_bytes=film(), tokens=tokens))
+        self.secrets = [self.discord.bot_token, *tokens.values()]
+        self.left_running = 0
+        self._group_id = 0
+
+    def close(self) -> None:
+        self._stream.close()
+
+    async def begin(self, jump: Jump | None = None, crash_at: str | None = None) -> asyncio.subprocess.Process:
+        """Start the shipped command in a process group of its own; it is not online yet."""
+        file = self.folder / "matinee.toml"
+        file.write_text(self.configuration(), "utf-8")
+        file.chmod(0o600)
+        command: Sequence[str] = ("-m", "bot")
+        if jump is not None:
+            command = ("-m", "tests.proof.chaos.shifted", str(jump.after), str(jump.seconds))
+        self.bot = await asyncio.create_subprocess_exec(
+            sys.executable, *command, "run", "--config", str(file), cwd=ROOT, stderr=self._stream,
+            env=self._environment(crash_at), start_new_session=True,
+        )  # fmt: skip
+        self._group_id = self.bot.pid
+        return self.bot
+
+    def _environment(self, crash_at: str | None) -> Mapping[str, str]:
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("MATINEE_")}
+        ours = {f"MATINEE_PROVIDERS__{name.upper()}__CONCURRENCY": str(most) for name, most in CONCURRENCY.items()}
+        ours["MATINEE_JOBS__DRAIN_SECONDS"] = str(DRAIN)
+        return inherited | ours | ({"MATINEE_CRASH_AT": crash_at} if crash_at else {})
+
+    async def online_or_ended(self) -> bool:
+        """False when the process ended first, or did neither in time."""
+        assert self.bot is not None
+        ended = asyncio.create_task(self.bot.wait())
+        online = asyncio.create_task(self.discord.until(self.online, timeout=_ONLINE_SECONDS))
+        done, waiting = await asyncio.wait([ended, online], return_when=asyncio.FIRST_COMPLETED)
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+        return online in done and online.exception() is None
+
+    async def ended(self, seconds: float) -> bool:
+        assert self.bot is not None
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self.bot.wait()
+        return self.bot.returncode is not None
+
+    def send(self, number: signal.Signals) -> None:
+        if self.bot is not None and self.bot.returncode is None:
+            self.bot.send_signal(number)
+
+    def send_all(self, number: signal.Signals) -> None:
+        """The bot and its media children."""
+        for process in self._group():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.send_signal(number)
+
+    def _group(self) -> list[psutil.Process]:
+        """What lives in the bot's process group: its children too, when it is dead."""
+        found = []
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.NoSuchProcess, ProcessLookupError):
+                if os.getpgid(process.pid) == self._group_id and process.status() != psutil.STATUS_ZOMBIE:
+                    found.append(process)
+        return found
+
+    async def buried(self) -> None:
+        """Wait until nothing of a dead bot is left; what does not end by itself is counted, and ended."""
+        deadline = time.monotonic() + _CHILDREN_SECONDS
+        while (left := self._group()) and time.monotonic() < deadline:
+            await asyncio.sleep(0.02)
+        self.left_running += len(left)
+        self.send_all(signal.SIGKILL)
+        with contextlib.suppress(TimeoutError):
+            await self.discord.until(lambda: not self.discord.gateway.online, timeout=_CHILDREN_SECONDS)
+
+    @contextlib.contextmanager
+    def full_disk(self) -> Iterator[None]:
+        """No file of the bot or its children grows beyond half a kilobyte: works without privileges, unlike a mount."""
+        limited = []
+        for process in self._group():
+            with contextlib.suppress(psutil.NoSuchProcess, ProcessLookupError):
+                limited.append((process.pid, resource.prlimit(process.pid, resource.RLIMIT_FSIZE)))
+                resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (_FULL_BYTES, limited[-1][1][1]))
+        try:
+            yield
+        finally:
+            for pid, before in limited:
+                with contextlib.suppress(ProcessLookupError):
+                    resource.prlimit(pid, resource.RLIMIT_FSIZE, before)

@@ -1,0 +1,134 @@
+"""What one stage plays: lives of the bot, each with its end and its misfortunes, drawn from a seed beforehand."""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from tests.proof.chaos import misfortunes, points
+
+_SHARE_AT_POINTS = 0.5
+_SHARE_WHILE_STARTING = 0.2
+_SHARE_OF_SIGNALS = 0.12
+
+
+class End(Enum):
+    """How a life ends; those that kill are counted as kills."""
+
+    AT_POINT = "SIGKILL at a named point"
+    AT_ANY_TIME = "SIGKILL at a random instant"
+    STARTING = "SIGKILL while it starts"
+    DRAINING = "SIGKILL while it drains"
+    ASKED = "SIGTERM"
+    ASKED_TWICE = "double SIGTERM"
+
+    @property
+    def kills(self) -> bool:
+        return self not in (End.ASKED, End.ASKED_TWICE)
+
+
+@dataclass(frozen=True, slots=True)
+class Jump:
+    """The wall clock of the bot moves by `seconds`, so long after its start."""
+
+    after: float
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Life:
+    """Times are seconds: of `stands_still` and `disk_full` the length, of `ends_after` since it is online.
+
+    A life that ends while starting counts `ends_after` from its start, one that drains from the signal.
+    """
+
+    number: int
+    end: End
+    ends_after: float
+    point: str | None
+    rows: tuple[str, ...]
+    jobs: int
+    presses: int
+    stands_still: float | None
+    disk_full: float | None
+    jump: Jump | None
+
+    @property
+    def name(self) -> str:
+        return f"{self.end.value} {self.point or ''}".strip()
+
+
+def stage_seed(seed: int, stage: int) -> str:
+    return f"{seed}/{stage}"
+
+
+def lives(seed: int, stage: int, kills: int, jobs: int) -> list[Life]:
+    """As many lives as it takes for `kills` kills; `jobs` are asked for in each, about."""
+    dice = random.Random(stage_seed(seed, stage))
+    deal = _Deal(random.Random(seed), stage, kills)
+    planned: list[Life] = []
+    left = kills
+    while left:
+        end = _end(dice)
+        left -= end.kills
+        planned.append(_life(dice, len(planned), end, deal.next() if end is End.AT_POINT else None, jobs))
+    return planned
+
+
+class _Deal:
+    """The points in one order for all stages, each stage going on where the one before leaves off, about."""
+
+    def __init__(self, dice: random.Random, stage: int, kills: int) -> None:
+        self._points = list(points.named())
+        dice.shuffle(self._points)
+        self._at = round(stage * kills * _SHARE_AT_POINTS)
+
+    def next(self) -> str:
+        self._at += 1
+        return self._points[self._at % len(self._points)]
+
+
+def _end(dice: random.Random) -> End:
+    if dice.random() < _SHARE_OF_SIGNALS:
+        return dice.choice([End.ASKED, End.ASKED_TWICE, End.DRAINING])
+    if dice.random() < _SHARE_AT_POINTS:
+        return End.AT_POINT
+    return End.STARTING if dice.random() < _SHARE_WHILE_STARTING else End.AT_ANY_TIME
+
+
+def _life(dice: random.Random, number: int, end: End, point: str | None, jobs: int) -> Life:
+    needs = points.COMES_WITH.get(points.name_of(point), ()) if point else ()
+    pressed = point is not None and points.name_of(point) in points.PRESSED
+    odd = dice.random()
+    return Life(
+        number=number,
+        end=end,
+        ends_after=_ends_after(dice, end),
+        point=point,
+        rows=(*needs, *_rows(dice)),
+        jobs=max(1, round(dice.uniform(0.5, 1.5) * jobs)),
+        presses=6 if pressed else dice.choice([0, 0, 1, 2]),
+        stands_still=dice.uniform(3.2, 5.0) if odd < 0.05 and end is not End.STARTING else None,
+        disk_full=dice.uniform(0.6, 1.5) if 0.05 <= odd < 0.15 else None,
+        jump=Jump(dice.uniform(0, 3), dice.choice([-1, 1]) * dice.uniform(2, 9)) if odd >= 0.88 else None,
+    )
+
+
+def _ends_after(dice: random.Random, end: End) -> float:
+    match end:
+        case End.AT_POINT:
+            return 4.0
+        case End.STARTING:
+            return dice.uniform(0.3, 1.8)
+        case _:
+            return dice.uniform(0.2, 2.2)
+
+
+def _rows(dice: random.Random) -> Sequence[str]:
+    rows: list[str] = []
+    for row_set, most in ((tuple(misfortunes.PROVIDERS), 2), (misfortunes.DISCORD, 2)):
+        rows += dice.sample(row_set, dice.choice([0, 0, 1, most]))
+    if dice.random() < 0.2:
+        rows.append(dice.choice(list(misfortunes.GATEWAY)))
+    # One 401 closes a provider until somebody looks after it; played in every life, nothing else would be.
+    return [row for row in rows if row not in misfortunes.CLOSING or dice.random() < 0.3]
