@@ -200,7 +200,8 @@ class App:
                 settings.media.directory / "uploads", settings.media.max_picture_bytes, clock,
                 trusted=yarl.URL(settings.discord.api_url),
             ),
-            identity=RandomIdentity(), clock=clock, cancel_running=self.runner.cancel, wake=self.runner.wake,
+            identity=RandomIdentity(), clock=clock, cancel_running=self.runner.cancel,
+            resume=self.runner.resume, wake=self.runner.wake,
         )  # fmt: skip
         self.housekeeping = Housekeeping(
             store, artifacts, pictures, self.catalog, clock, settings.media.keep_days, self._witness.turn

@@ -114,6 +114,11 @@ class Runner:
             # Its place in the guild may be free, for a job at any provider.
             self.wake()
 
+    def resume(self, job: Job) -> None:
+        """Take up a job that was held, as a start does."""
+        if not self._rests(job):
+            self._move(job, recovering=True)
+
     async def cancel(self, job: Job, cause: Cause) -> Job:
         """Ask the provider to drop a job that it has not started. Returns the job as it is then."""
         provider = self._catalog.provider(job.provider)

@@ -6,7 +6,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from bot.domain.errors import BadPicture, InvalidRequest, NotAllowed, PictureProblem, PromptLength, Rule, Stale
+from bot.domain.errors import (
+    BadPicture,
+    Evidence,
+    InvalidRequest,
+    NotAllowed,
+    PictureProblem,
+    PromptLength,
+    Rule,
+    Stale,
+)
 from bot.domain.generation import Asked, Frame, GenerationRequest, ModelSpec, candidates, plan
 from bot.domain.job import Cause, Destination, Job, JobState
 from bot.jobs.catalog import Catalog
@@ -71,12 +80,13 @@ class Jobs:
         identity: Identity,
         clock: Clock,
         cancel_running: Callable[[Job, Cause], Awaitable[Job]],
+        resume: Callable[[Job], None],
         wake: Callable[[], None],
     ) -> None:
         self._catalog, self._store, self._policies, self._places = catalog, store, policies, places
         self._live, self._pictures, self._uploads = live, pictures, uploads
         self._identity, self._clock = identity, clock
-        self._cancel_running, self._wake = cancel_running, wake
+        self._cancel_running, self._resume, self._wake = cancel_running, resume, wake
         self._closed = False
 
     def close(self) -> None:
@@ -269,6 +279,41 @@ class Jobs:
         if not all(self._pictures.path(name).exists() for name in job.request.images):
             raise BadPicture(PictureProblem.UNREACHABLE)
         return Draft(job.request, job.provider, replace(job.to, file_limit=file_limit))
+
+    async def held(self, by: By) -> Sequence[Job]:
+        """The guild's jobs that wait for a moderator since a restore, at most 25 (R14)."""
+        return await self._store.recent(by.guild_id, state=JobState.HELD)
+
+    async def release(self, by: By, job_id: str | None = None, *, drop: bool = False) -> list[Job]:
+        """Let held jobs go on from where they were, or end them; all that `held` names, or one. Raises NotAllowed."""
+        if not by.moderator:
+            raise NotAllowed(Rule.MODERATOR)
+        jobs = [await self.find(job_id, by)] if job_id is not None else await self.held(by)
+        released: list[Job] = []
+        for job in jobs:
+            if job.state is not JobState.HELD or job.held_from is None:
+                raise NotAllowed(Rule.TOO_LATE, job.id)
+            with contextlib.suppress(Stale):
+                released.append(await (self._drop(job) if drop else self._let_go_on(job, job.held_from)))
+        verb = "held drop" if drop else "held release"
+        await self._policies.record(by.guild_id, by.member_id, verb, " ".join(job.id for job in jobs), "")
+        return released
+
+    async def _drop(self, job: Job) -> Job:
+        """What it may have cost since the backup nobody knows."""
+        return await self._store.settle(
+            job,
+            Evidence.AMBIGUOUS,
+            JobState.CANCELLED,
+            cause=Cause.BY_MODERATOR,
+            told=False,
+            ended_at=self._clock.now(),
+        )
+
+    async def _let_go_on(self, job: Job, where: JobState) -> Job:
+        released = await self._store.move(job, where, held_from=None, cause=None, told=False)
+        self._resume(released)
+        return released
 
     def completions(self, by: By, typed: str, *, whole_guild: bool = False) -> list[Job]:
         """Jobs that can still be cancelled and match what was typed, from memory, newest first, at most 25."""

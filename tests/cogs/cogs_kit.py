@@ -147,6 +147,7 @@ class Matinee:
             identity=Names(),
             clock=self.clock,
             cancel_running=not_stoppable,
+            resume=lambda _job: None,
             wake=self._wake,
         )
         self.client = MatineeClient(clock=self.clock, **client)

@@ -168,7 +168,7 @@ class World:
         self.jobs = Jobs(
             catalog=self.catalog, store=self.store, policies=self.policies, places=self.places, live=self.live,
             pictures=self.pictures, uploads=self.pictures, identity=Names(self.outside.numbers), clock=clock,
-            cancel_running=self.runner.cancel, wake=self.runner.wake,
+            cancel_running=self.runner.cancel, resume=self.runner.resume, wake=self.runner.wake,
         )  # fmt: skip
         self.housekeeping = Housekeeping(
             self.store, self.artifacts, self.pictures, self.catalog, clock, KEEP_DAYS, self._turn
