@@ -5,6 +5,7 @@ import contextlib
 import gc
 import logging
 import os
+import shutil
 import signal
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
@@ -201,7 +202,7 @@ class App:
                 trusted=yarl.URL(settings.discord.api_url),
             ),
             identity=RandomIdentity(), clock=clock, cancel_running=self.runner.cancel,
-            resume=self.runner.resume, wake=self.runner.wake,
+            resume=self.runner.resume, wake=self.runner.wake, room=self._has_room,
         )  # fmt: skip
         self.housekeeping = Housekeeping(
             store, artifacts, pictures, self.catalog, clock, settings.media.keep_days, self._witness.turn
@@ -325,6 +326,11 @@ class App:
 
     def _observe(self, job: Job) -> None:
         self.runner.observe(job)
+
+    def _has_room(self) -> bool:
+        storage = self._settings.storage
+        folders = (storage.path.parent, self._settings.media.directory)
+        return all(shutil.disk_usage(folder).free >= storage.keep_free_mb * 2**20 for folder in folders)
 
     async def _guild_removed(self, guild_id: int) -> None:
         await self.jobs.guild_left(guild_id)

@@ -74,6 +74,7 @@ class Discord(WithToken):
 
 class Storage(Section):
     url: Annotated[str, AfterValidator(_sqlite_url)] = "sqlite:///data/matinee.db"
+    keep_free_mb: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 200
 
     @property
     def path(self) -> Path:

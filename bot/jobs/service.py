@@ -15,6 +15,7 @@ from bot.domain.errors import (
     PromptLength,
     Rule,
     Stale,
+    StorageUnavailable,
 )
 from bot.domain.generation import Asked, Frame, GenerationRequest, ModelSpec, candidates, plan
 from bot.domain.job import Cause, Destination, Job, JobState
@@ -82,11 +83,13 @@ class Jobs:
         cancel_running: Callable[[Job, Cause], Awaitable[Job]],
         resume: Callable[[Job], None],
         wake: Callable[[], None],
+        room: Callable[[], bool] = lambda: True,
     ) -> None:
+        """`room`: whether the disk has room for more than what is under way already."""
         self._catalog, self._store, self._policies, self._places = catalog, store, policies, places
         self._live, self._pictures, self._uploads = live, pictures, uploads
         self._identity, self._clock = identity, clock
-        self._cancel_running, self._resume, self._wake = cancel_running, resume, wake
+        self._cancel_running, self._resume, self._wake, self._room = cancel_running, resume, wake, room
         self._closed = False
 
     def close(self) -> None:
@@ -96,9 +99,9 @@ class Jobs:
     async def draft(
         self, asked: Asked, to: Destination, uploads: Sequence[Upload] = (), parent_id: int | None = None
     ) -> Draft:
-        """Check everything and make the pictures safe; nothing is stored or spent. Raises UserError."""
-        if self._closed:
-            raise NotAllowed(Rule.CLOSING)
+        """Check everything and make the pictures safe; nothing is stored or spent. Raises UserError, and
+        StorageUnavailable when what is under way needs the rest of the disk."""
+        self._check_open()
         policy = await self._policies.check_member(to.guild_id, to.channel_id, parent_id, to.member_id)
         spec = (
             self._catalog.find(asked.capability, asked.model)
@@ -119,6 +122,12 @@ class Jobs:
         chosen = sizes[pictures[0].frame] if pictures and sizes else None
         request = plan(spec, asked, self._identity.seed(), chosen, tuple(picture.name for picture in pictures))
         return Draft(request, spec.provider, to)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise NotAllowed(Rule.CLOSING)
+        if not self._room():
+            raise StorageUnavailable(full=True)
 
     async def _prepare(self, spec: ModelSpec, sizes: Sequence[int], uploads: Sequence[Upload]) -> list[Picture]:
         frames = [spec.sizes[index].frame for index in sizes] or [Frame()]
@@ -270,8 +279,7 @@ class Jobs:
             raise NotAllowed(Rule.NOT_YOURS)
         if job.state not in _RETRIABLE:
             raise NotAllowed(Rule.TOO_LATE, job.id)
-        if self._closed:
-            raise NotAllowed(Rule.CLOSING)
+        self._check_open()
         policy = await self._policies.check_member(by.guild_id, job.to.channel_id, parent_id, by.member_id)
         if job.request.model in policy.denied:
             raise NotAllowed(Rule.MODEL_DENIED, job.request.model)

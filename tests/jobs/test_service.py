@@ -67,6 +67,14 @@ class TestDrafting:
         assert (draft.request.model, draft.provider, draft.to) == ("wan22-fast-t2v", "pipelet", HERE)
         assert await world.rows("SELECT * FROM jobs") == []
 
+    async def test_a_disk_that_running_jobs_need_takes_no_new_ones(self, world: World):
+        world.room = False
+        with pytest.raises(StorageUnavailable) as refused:
+            await world.jobs.draft(asked(), HERE)
+        assert refused.value.full
+        world.room = True
+        await world.jobs.draft(asked(), HERE)
+
     async def test_the_guilds_default_comes_before_the_operators(self, world: World):
         await world.policies.set_default(GUILD, MODERATOR, Capability.TEXT_TO_VIDEO, "wan22-fast-t2v-pro")
         assert (await world.jobs.draft(asked(), HERE)).request.model == "wan22-fast-t2v-pro"

@@ -138,6 +138,7 @@ class World:
             if providers
             else (ScriptedQueue(self.studio, self.reach), ScriptedDirect(self.studio, self.reach))
         )
+        self.room = True
         self._tasks: list[asyncio.Task[None]] = []
 
     async def open(self) -> None:
@@ -169,6 +170,7 @@ class World:
             catalog=self.catalog, store=self.store, policies=self.policies, places=self.places, live=self.live,
             pictures=self.pictures, uploads=self.pictures, identity=Names(self.outside.numbers), clock=clock,
             cancel_running=self.runner.cancel, resume=self.runner.resume, wake=self.runner.wake,
+            room=lambda: self.room,
         )  # fmt: skip
         self.housekeeping = Housekeeping(
             self.store, self.artifacts, self.pictures, self.catalog, clock, KEEP_DAYS, self._turn
