@@ -7,6 +7,7 @@ from typing import Protocol, runtime_checkable
 
 from bot.domain.errors import Evidence
 from bot.domain.generation import Frame, GenerationRequest, ModelSpec
+from bot.domain.health import Trouble
 from bot.domain.job import Artifact, Job, JobState, RemoteHandle, RemoteStatus
 from bot.domain.limits import GuildLimits
 
@@ -17,7 +18,7 @@ class Clock(Protocol):
         ...
 
     def monotonic(self) -> float:
-        """Seconds that never jump, for deadlines within this process."""
+        """Seconds since a start that never changes, a suspended machine's included: for deadlines in this process."""
         ...
 
     async def sleep(self, seconds: float) -> None: ...
@@ -233,6 +234,10 @@ class JobStore(Protocol):
     ) -> Job:
         """Close the job's attempt and move the job, as one. `retry_at` (epoch): when the provider wants to be asked
         again."""
+        ...
+
+    async def troubles(self) -> Sequence[Trouble]:
+        """The providers and models that are not asked now, or only by one job at a time."""
         ...
 
     async def unfinished(self) -> Sequence[Job]:

@@ -8,11 +8,13 @@ from typing import Any, TypeVar
 
 from bot.domain.errors import Evidence, NotAllowed, RateLimited, Rule, Scope
 from bot.domain.generation import GenerationRequest
+from bot.domain.health import OURS, Trouble
 from bot.domain.job import Job, JobState
 from bot.domain.limits import GuildLimits, turns
 from bot.ports import Claim, Clock, Waiting
 from storage.claims import Claims
 from storage.database import Database, load_queries
+from storage.health import Health
 from storage.rows import to_job, to_row, update
 
 # Longer, and Discord's three seconds are lost; the member is told to try again.
@@ -42,6 +44,7 @@ class SqliteJobStore:
         self._database, self._clock = database, clock
         self._observer, self._point, self._witness = observer, point, witness
         self._jobs = load_queries("jobs.sql")
+        self._health = Health(load_queries("health.sql"))
         self._claims = Claims(load_queries("claims.sql"), self._jobs, load_queries("policies.sql"), operator)
 
     async def add(self, job: Job, caps: GuildLimits) -> Job | None:
@@ -110,12 +113,18 @@ class SqliteJobStore:
         moved = job.to_state(to, **changes)
 
         def work(connection: sqlite3.Connection) -> Job:
-            self._claims.settle(connection, job, evidence, status, retry_at, self._clock.now())
+            now = self._clock.now()
+            self._claims.settle(connection, job, evidence, status, retry_at, now)
+            if moved.cause not in OURS:
+                self._health.learn(connection, job, evidence, status, retry_at, now)
             return update(self._jobs, connection, job, moved)
 
         stored = await self._write(work, to)
         self._observer(stored)
         return stored
+
+    async def troubles(self) -> Sequence[Trouble]:
+        return await self._database.read(self._health.troubles)
 
     async def unfinished(self) -> Sequence[Job]:
         return await self._list(self._jobs.unfinished)

@@ -86,6 +86,8 @@ class Cause(StrEnum):
     REJECTED = "rejected"
     REDIRECTED = "redirected"
     UNAUTHORIZED = "unauthorized"
+    NO_CREDIT = "no_credit"
+    FAILING = "failing"
     MODEL_GONE = "model_gone"
     NO_ANSWER = "no_answer"
     RESTARTED = "restarted"

@@ -9,3 +9,11 @@ ALTER TABLE attempts ADD COLUMN retry_at REAL;
 
 CREATE INDEX attempts_settled ON attempts (provider, settled_at) WHERE settled_at IS NOT NULL;
 CREATE INDEX attempts_open ON attempts (provider, model) WHERE evidence IS NULL;
+
+-- What the attempts say so far about a provider (no model) and its models. Folded, because nobody can read them all.
+CREATE TABLE breakers (
+    provider TEXT NOT NULL,
+    model    TEXT NOT NULL,
+    breaker  TEXT NOT NULL,
+    PRIMARY KEY (provider, model)
+) STRICT, WITHOUT ROWID;

@@ -1,0 +1,82 @@
+"""Breakers as rows: what bot.domain.health folds out of the attempts, kept because nobody can read them all each time.
+
+A breaker changes in the transaction that settles an attempt, and is asked in the one that claims a job.
+"""
+
+import json
+import math
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from bot.domain.errors import Evidence
+from bot.domain.health import WHOLE, Breaker, Trial, Trouble
+from bot.domain.job import Cause, Job
+
+
+class Health:
+    def __init__(self, queries: Any) -> None:  # noqa: ANN401  # loaded queries
+        self._queries = queries
+
+    def learn(
+        self,
+        connection: sqlite3.Connection,
+        job: Job,
+        evidence: Evidence,
+        status: int | None,
+        retry_at: float | None,
+        now: float,
+    ) -> None:
+        """What the job's attempt, settled just now, says of its provider."""
+        if job.attempt_id is None:
+            return
+        provider, model = job.provider, job.request.model
+        newest = self._queries.newest_attempt(connection)["id"]
+        trial = Trial(job.attempt_id, newest, now, evidence, status, retry_at)
+        for scope in (WHOLE, model):
+            row = self._queries.breaker(connection, provider=provider, model=scope)
+            before = _decode(row["breaker"]) if row else Breaker()
+            after = before.after(trial, scope)
+            if after != before:
+                document = json.dumps(asdict(after))
+                self._queries.save_breaker(connection, provider=provider, model=scope, breaker=document)
+
+    def shut(self, connection: sqlite3.Connection, provider: str, now: float) -> Mapping[str, float]:
+        """Models that are not to be asked now, WHOLE for all of them, and when to look again; infinity: when the
+        attempt that is under way has settled."""
+        found: dict[str, float] = {}
+        for row in list(self._queries.breakers(connection, provider=provider)):
+            breaker = _decode(row["breaker"])
+            until = breaker.shut_until(self._under_way(connection, provider, row["model"], breaker), now)
+            if until is not None:
+                found[row["model"]] = until
+        return found
+
+    def _under_way(self, connection: sqlite3.Connection, provider: str, model: str, breaker: Breaker) -> int:
+        if not breaker.openings:
+            return 0
+        if model == WHOLE:
+            row = self._queries.newest_open_anywhere(connection, provider=provider)
+        else:
+            row = self._queries.newest_open(connection, provider=provider, model=model)
+        return int(row["id"])
+
+    def troubles(self, connection: sqlite3.Connection) -> list[Trouble]:
+        found = []
+        for row in self._queries.every_breaker(connection):
+            breaker = _decode(row["breaker"])
+            if breaker.cause is not None:
+                found.append(Trouble(row["provider"], row["model"], breaker.cause, breaker.since, breaker.until))
+        return found
+
+
+def first(times: Mapping[str, float]) -> float | None:
+    """The soonest time of those that are one."""
+    return min((time for time in times.values() if time < math.inf), default=None)
+
+
+def _decode(text: str) -> Breaker:
+    stored = json.loads(text)
+    cause = Cause(stored["cause"]) if stored["cause"] else None
+    return Breaker(**(stored | {"failures": tuple(stored["failures"]), "cause": cause}))
