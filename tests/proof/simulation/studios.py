@@ -40,6 +40,7 @@ class Work:
     ending: str
     billed: bool = True
     answered: bool = False
+    job: str = ""
     cancelled_at: float | None = None
     let_go_at: float | None = None
 
@@ -81,6 +82,8 @@ class Studio:
         queued = self.chance.expovariate(1 / 10) if queue else 0.0
         number = f"r{len(self.works)}"
         work = Work(number, provider, request.prompt, request.model, self.clock.world(), reach, queued, running, ending)
+        # The name of the task that calls says for which job; only the honest row leans on it.
+        work.job = (asyncio.current_task() or object()).get_name().removeprefix("call ")  # type: ignore[attr-defined]
         work.billed = ending != "cancelled" and (ending != "failed" or self.chance.random() < 0.5)
         self.works.append(work)
         self.told_of[number] = work
@@ -198,6 +201,9 @@ class Queue(_Provider):
     async def poll(self, handle: RemoteHandle) -> RemoteStatus:
         fault = self.studio.weather.draw("poll")
         await self._travel()
+        if fault == "404":
+            # It says that it has nothing of the kind, so nothing of ours is there.
+            self.studio.told_of[handle.request_id].let_go_at = self.studio.clock.world()
         self._fail(fault)
         status = self.studio.told_of[handle.request_id].status(self.studio.clock.world())
         if fault == "unknown word":

@@ -91,7 +91,9 @@ class Vfs:
         functions = {name: _IO_TYPES[name](self._guarded(getattr(self, f"_{name}"))) for name, _ in _IO}
         self._methods = _IoMethods(iVersion=2, **functions)
         entries = {
-            name: _VFS_TYPES[name](self._guarded(getattr(self, f"_{name}"))) for name, types in _VFS if types is not None
+            name: _VFS_TYPES[name](self._guarded(getattr(self, f"_{name}")))
+            for name, types in _VFS
+            if types is not None
         }
         self._vfs = _Vfs(iVersion=1, szOsFile=c.sizeof(_File), mxPathname=512, zName=name.encode(), **entries)
 

@@ -83,7 +83,9 @@ class Session:
         except Refusal as refusal:
             return Reply(refusal.status, {"code": refusal.code, "message": "no"})
         if fault == "lost reply":
-            return aiohttp.ServerDisconnectedError() if self._chance.random() < 0.5 else ConnectionResetError(104, "reset")
+            return (
+                aiohttp.ServerDisconnectedError() if self._chance.random() < 0.5 else ConnectionResetError(104, "reset")
+            )
         if fault == "5xx after":
             return Reply(502, None, {})
         await asyncio.sleep(self._chance.uniform(0.01, 0.1))
