@@ -14,6 +14,7 @@ from discord.ext import commands
 from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
+from bot.age import check_age
 from bot.domain.errors import NotAllowed, Rule
 from bot.ports import Clock
 
@@ -103,6 +104,7 @@ class MatineeClient(commands.AutoShardedBot):
             max_messages=None,
             max_ratelimit_timeout=_LONGEST_RATELIMIT_SECONDS,
             shard_count=shard_count,
+            http_trace=age_trace(),
         )
         self._clock, self._sync_guild_ids, self._guild_removed = clock, tuple(sync_guild_ids), guild_removed
         self._fixed_shards = shard_count is not None
@@ -192,6 +194,13 @@ class MatineeClient(commands.AutoShardedBot):
         )
         known = json.dumps([self.application_id, sorted(self._sync_guild_ids), definitions], sort_keys=True)
         return hashlib.sha256(known.encode()).hexdigest()
+
+
+def age_trace() -> aiohttp.TraceConfig:
+    """For `discord.Client(http_trace=...)`: no message leaves on knowledge that is too old (R8)."""
+    trace = aiohttp.TraceConfig()
+    trace.on_request_headers_sent.append(check_age)
+    return trace
 
 
 def check_library() -> None:

@@ -6,6 +6,7 @@ import logging
 import discord
 
 from bot import texts
+from bot.age import Age, TooOld
 from bot.client import NETWORK_TROUBLE
 from bot.domain.errors import StorageUnavailable
 from bot.domain.job import Job
@@ -66,15 +67,16 @@ async def _respond(interaction: Interaction, job: Job, message: Message, clock: 
 async def _post(interaction: Interaction, job: Job, message: Message, clock: Clock) -> int | None:
     """The same as an ordinary message, because the first answer was a private deferral."""
     channel = interaction.client.get_partial_messageable(job.to.channel_id, guild_id=job.to.guild_id)
-    nonce = f"{job.nonce}q"[-_NONCE_LENGTH:]
+    nonce, age = f"{job.nonce}q"[-_NONCE_LENGTH:], Age(clock)
     for pause in _POSTS_AFTER_SECONDS:
         await clock.sleep(pause)
         try:
-            async with asyncio.timeout(TRY_SECONDS):
-                return (await channel.send(nonce=nonce, **sendable(message))).id
+            with age.limits():
+                async with asyncio.timeout(TRY_SECONDS):
+                    return (await channel.send(nonce=nonce, **sendable(message))).id
         except discord.HTTPException as error:
             if settled(error):
                 return None
-        except (discord.RateLimited, *NETWORK_TROUBLE) as error:
+        except (discord.RateLimited, TooOld, *NETWORK_TROUBLE) as error:
             log.info("the queue message is tried again", extra={"job": job.id, "why": type(error).__name__})
     return None

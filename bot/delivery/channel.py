@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 import discord
 
 from bot import texts
+from bot.age import Age
 from bot.delivery.answers import CAUSES, Answer, Refused
 from bot.delivery.board import Board
 from bot.delivery.fitting import FileLimits, Fitting
@@ -42,12 +43,12 @@ class ChannelDelivery:
         keep_days: float = 7,
         revoked: Callable[[], None] = lambda: None,
     ) -> None:
-        self._client, self._artifacts, self._keep_days = client, artifacts, keep_days
+        self._client, self._artifacts, self._clock, self._keep_days = client, artifacts, clock, keep_days
         self._line = Line(clock, revoked)
         self._limits = FileLimits(client, clock)
-        self._history = History(client, self._line)
+        self._history = History(client, self._line, clock)
         self._board = Board(client, self._line, clock)
-        self._notices = Notices(client, self._line, self._history)
+        self._notices = Notices(client, self._line, self._history, clock)
         self._begun: set[str] = set()
 
     async def close(self) -> None:
@@ -108,19 +109,28 @@ class ChannelDelivery:
     ) -> Delivered:
         """Post with the job's nonce; whenever it is unknown what became of an earlier try, look first."""
 
-        async def posted() -> int | None:
-            message = await self._history.find(channel, anchor(job), holds_film(job))
-            return message.id if message is not None else None
+        async def posted(known: Age | None) -> tuple[int | None, Age]:
+            try:
+                message, age = await self._history.find(channel, anchor(job), holds_film(job))
+            except Refused:
+                if known is None or known.over:
+                    raise
+                # Where we may not look, the nonce has to do, for as long as Discord remembers it.
+                return None, known
+            return message.id if message is not None else None, age
 
         async def attempt(film: Artifact) -> int:
             async def post() -> int:
                 file, words = self._file(job, film), self._words(job, film, fitting)
                 return (await channel.send(file=file, nonce=job.nonce, **sendable(words))).id
 
-            return await self._line.patiently(post, done=posted)
+            return await self._line.post(post, posted, age)
 
-        if doubtful and (found := await posted()) is not None:
-            return Delivered(found, direct=guild_id is None)
+        age = Age(self._clock)
+        if doubtful:
+            found, age = await posted(None)
+            if found is not None:
+                return Delivered(found, direct=guild_id is None)
         limit = job.to.file_limit if guild_id is not None else _UNLIMITED
         return Delivered(await fitting.deliver(guild_id, limit, attempt), direct=guild_id is None)
 
@@ -153,7 +163,10 @@ class ChannelDelivery:
     async def find_acknowledgement(self, job: Job) -> int | None:
         channel = self._client.get_partial_messageable(job.to.channel_id, guild_id=job.to.guild_id)
         latest = job.interaction_id + (_ACKNOWLEDGED_WITHIN_MS << 22)
-        message = await self._history.find(channel, job.interaction_id, is_acknowledgement(job), latest)
+        try:
+            message, _ = await self._history.find(channel, job.interaction_id, is_acknowledgement(job), latest)
+        except Refused:
+            return None
         return message.id if message is not None else None
 
     async def tell(self, job: Job) -> None:

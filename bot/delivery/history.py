@@ -4,41 +4,55 @@ from collections.abc import Callable, Iterator
 
 import discord
 
-from bot.delivery.answers import Refused
+from bot.age import Age
 from bot.delivery.line import Line
 from bot.domain.job import Job
 from bot.domain.messages import Button, Verb
+from bot.ports import Clock
 
 Wanted = Callable[[discord.Message], bool]
+_PAGE = 100
+_UNKNOWN_MESSAGE = 10008
 
 
 class History:
-    def __init__(self, client: discord.Client, line: Line) -> None:
-        self._client, self._line = client, line
+    def __init__(self, client: discord.Client, line: Line, clock: Clock) -> None:
+        self._client, self._line, self._clock = client, line, clock
 
     async def find(
         self, channel: discord.abc.Messageable, after: int, wanted: Wanted, before: int | None = None
-    ) -> discord.Message | None:
-        """Our oldest message of that kind from the id `after` on. None also where we may not look.
+    ) -> tuple[discord.Message | None, Age]:
+        """Our oldest message of that kind from the id `after` on, and how old that knowledge is.
 
-        Costs one request for every hundred messages since then.
+        Costs one request for every hundred messages since then. Raises Refused where we may not look.
         """
-        try:
-            return await self._line.patiently(lambda: self._scan(channel, after, wanted, before))
-        except Refused:
-            return None
+        return await self._line.patiently(lambda: self._scan(channel, after - 1, wanted, before))
 
     async def _scan(
         self, channel: discord.abc.Messageable, after: int, wanted: Wanted, before: int | None
-    ) -> discord.Message | None:
+    ) -> tuple[discord.Message | None, Age]:
         own = self._client.user
         if own is None:
             raise RuntimeError("the client has to be logged in before anything is delivered")
         end = discord.Object(before) if before is not None else None
-        async for message in channel.history(limit=None, after=discord.Object(after - 1), before=end):
-            if message.author.id == own.id and wanted(message):
-                return message
-        return None
+        while True:
+            # The newest page tells the least; from then on anything may have come.
+            age = Age(self._clock)
+            page = [each async for each in channel.history(limit=_PAGE, after=discord.Object(after), before=end)]
+            if not page:
+                await self._prove_readable(channel, after + 1)
+            found = next((each for each in page if each.author.id == own.id and wanted(each)), None)
+            if found is not None or len(page) < _PAGE:
+                return found, age
+            after = page[-1].id
+
+    async def _prove_readable(self, channel: discord.abc.Messageable, message_id: int) -> None:
+        """Where we may not read the history, Discord shows an empty one (resources/message#get-channel-messages)."""
+        try:
+            await channel.fetch_message(message_id)
+        except discord.NotFound as error:
+            if error.code != _UNKNOWN_MESSAGE:
+                raise
 
 
 def anchor(job: Job) -> int:

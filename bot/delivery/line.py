@@ -5,11 +5,14 @@ from collections.abc import Awaitable, Callable, Iterator
 from itertools import chain, count, repeat
 from typing import TypeVar
 
+from bot.age import Age, TooOld
 from bot.delivery.answers import BAN_SECONDS, FAILURES, Answer, Refused, read
 from bot.domain.errors import DeliveryRevoked
 from bot.ports import Clock
 
 T = TypeVar("T")
+# What was found, None for nothing, and how old that is. It is given the age of what was known before, if anything was.
+Look = Callable[[Age | None], Awaitable[tuple[T | None, Age]]]
 
 # Five tries in two minutes, then slowly: Discord has been down for hours.
 _FIRST_WAITS = (1.0, 4.0, 15.0, 40.0, 60.0)
@@ -48,14 +51,8 @@ class Line:
                 raise DeliveryRevoked(_DEAD) from error
             raise refused from error
 
-    async def patiently(
-        self,
-        call: Callable[[], Awaitable[T]],
-        *,
-        done: Callable[[], Awaitable[T | None]] | None = None,
-        tries: int | None = None,
-    ) -> T:
-        """Repeat `call` while its refusal may pass. After a doubtful one, `done` says whether it had its effect.
+    async def patiently(self, call: Callable[[], Awaitable[T]], *, tries: int | None = None) -> T:
+        """Repeat a `call` that may be repeated while its refusal may pass.
 
         Raises Refused for what will not pass, and after `tries`; DeliveryRevoked.
         """
@@ -66,11 +63,30 @@ class Line:
                 if not refused.answer.passing or number == tries:
                     raise
                 least = refused.wait
-                doubtful = refused.answer is Answer.DOUBT
-            if doubtful and done is not None and (found := await done()) is not None:
-                return found
             await self._clock.sleep(max(wait, least))
         raise AssertionError("the waits never end")
+
+    async def post(self, call: Callable[[], Awaitable[T]], look: Look[T], age: Age) -> T:
+        """Make a `call` that must have its effect once: after any doubt `look` tells whether it had (R7, R8).
+
+        `age` is that of the knowledge that it was not made yet. Raises what `look` does, Refused, DeliveryRevoked.
+        """
+        waits = _waits()
+        while True:
+            before = age.sends
+            try:
+                with age.limits():
+                    return await self.once(call)
+            except TooOld:
+                pass
+            except Refused as refused:
+                # discord.py repeats a call on its own; what is refused then is the last one, not the first.
+                if not refused.answer.passing and age.sends - before < 2:
+                    raise
+                await self._clock.sleep(max(next(waits), refused.wait))
+            found, age = await look(age)
+            if found is not None:
+                return found
 
     def _note(self, refused: Refused) -> None:
         now = self._clock.monotonic()

@@ -4,19 +4,21 @@ import logging
 
 import discord
 
+from bot.age import Age
 from bot.delivery.answers import Answer, Refused
 from bot.delivery.history import History, anchor, is_notice
 from bot.delivery.line import Line
 from bot.domain.job import Job
 from bot.domain.messages import Message
+from bot.ports import Clock
 from bot.ui import sendable
 
 log = logging.getLogger(__name__)
 
 
 class Notices:
-    def __init__(self, client: discord.Client, line: Line, history: History) -> None:
-        self._client, self._line, self._history = client, line, history
+    def __init__(self, client: discord.Client, line: Line, history: History, clock: Clock) -> None:
+        self._client, self._line, self._history, self._clock = client, line, history, clock
 
     async def tell(self, job: Job, words: Message) -> None:
         """Reply to the queue message, else write to the channel, else to the member; give up where all are closed.
@@ -38,8 +40,6 @@ class Notices:
             log.warning("the member could not be told", extra={"job": job.id, "why": str(refused)})
 
     async def _in_channel(self, channel: discord.PartialMessageable, job: Job, words: Message) -> None:
-        if await self._history.find(channel, anchor(job), is_notice(job)) is not None:
-            return
         if job.ack_message_id is not None:
             try:
                 await self._send(channel, job, words, _reply(job, job.ack_message_id))
@@ -52,9 +52,9 @@ class Notices:
         await self._send(channel, job, words)
 
     async def _to_member(self, job: Job, words: Message) -> None:
-        channel = await self._line.patiently(lambda: self._client.create_dm(discord.Object(job.to.member_id)))
-        if await self._history.find(channel, anchor(job), is_notice(job)) is None:
-            await self._send(channel, job, words)
+        await self._send(
+            await self._line.patiently(lambda: self._client.create_dm(discord.Object(job.to.member_id))), job, words
+        )
 
     async def _send(
         self,
@@ -71,10 +71,17 @@ class Notices:
                 await channel.send(nonce=f"{job.nonce}n", reference=reference, **arguments)
             return True
 
-        async def sent() -> bool | None:
-            return await self._history.find(channel, anchor(job), is_notice(job)) is not None or None
+        async def sent(_: Age | None) -> tuple[bool | None, Age]:
+            try:
+                found, age = await self._history.find(channel, anchor(job), is_notice(job))
+            except Refused:
+                # Better told twice than never; within its memory Discord knows the nonce.
+                return None, Age(self._clock)
+            return found is not None or None, age
 
-        await self._line.patiently(send, done=sent)
+        found, age = await sent(None)
+        if found is None:
+            await self._line.post(send, sent, age)
 
 
 def _reply(job: Job, message_id: int) -> discord.MessageReference:

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from pathlib import Path
 
+from bot.age import Age, TooOld
 from bot.domain.errors import (
     Ambiguous,
     BadResponse,
@@ -50,12 +51,16 @@ class Submission:
         if not all(self._pictures.path(name).exists() for name in job.request.images):
             return await self._end(job, Evidence.NOT_SENT, JobState.REFUSED, Cause.PICTURE_GONE)
         part = self._artifacts.part(job)
-        call = asyncio.create_task(self._call(job, provider, part), name=f"call {job.id}")
+        with Age(self._clock, known_at=job.started_at).limits():
+            call = asyncio.create_task(self._call(job, provider, part), name=f"call {job.id}")
         self._held.add(call)
         try:
             handle = await call
         except asyncio.CancelledError:
             return await self._end(job, Evidence.AMBIGUOUS, JobState.AMBIGUOUS, Cause.RESTARTED)
+        except TooOld:
+            # This process was suspended since the claim (R8). No byte has left, and no try is used up.
+            return await self._store.settle(job, Evidence.NOT_SENT, JobState.QUEUED, tries=job.tries - 1)
         except ProviderError as error:
             return await self._answer(job, provider, error)
         except OSError:

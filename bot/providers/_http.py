@@ -19,6 +19,7 @@ import aiohttp
 from aiohttp.abc import AbstractResolver
 from pydantic import ValidationError
 
+from bot.age import check_age
 from bot.domain.errors import Evidence, ProviderError, Unavailable
 from bot.providers._decoders import Decoder, Malformed
 from bot.providers._replies import Answer, Step, failure, inert, retry_after, sentence
@@ -125,6 +126,8 @@ class _Lost(Exception):
 
 
 async def _count(_: aiohttp.ClientSession, context: SimpleNamespace, __: object) -> None:
+    """Called before the first byte. Raises TooOld when its caller has slept since it claimed the job."""
+    await check_age()
     context.trace_request_ctx.sent += 1
 
 

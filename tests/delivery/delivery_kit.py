@@ -15,6 +15,7 @@ import discord
 from discord.http import Route
 
 from bot import texts
+from bot.client import age_trace
 from bot.delivery.channel import ChannelDelivery
 from bot.domain.generation import Capability, GenerationRequest
 from bot.domain.job import Artifact, Cause, Destination, Job, JobState, MediaKind, RemoteHandle
@@ -210,8 +211,9 @@ async def opened(
         alice = place.world.add_user("alice")
         guild.add_member(alice)
         client = discord.AutoShardedClient(
-            intents=discord.Intents(guilds=True), guild_ready_timeout=0.05, max_ratelimit_timeout=30
-        )
+            intents=discord.Intents(guilds=True), guild_ready_timeout=0.05, max_ratelimit_timeout=30,
+            http_trace=age_trace(),
+        )  # fmt: skip
         shelf, clock = Shelf(directory), clock or LeapingClock()
         delivery = ChannelDelivery(client, shelf, clock)
         await client.login(TOKEN)
