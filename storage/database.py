@@ -5,10 +5,11 @@ SQLite before 3.51.3 can corrupt a WAL that several connections write, and stock
 
 import asyncio
 import contextlib
+import functools
 import random
 import sqlite3
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -24,6 +25,8 @@ Work = Callable[[sqlite3.Connection], Result]
 # https://sqlite.org/wal.html, "The WAL-reset bug".
 _SAFE_WITH_OTHERS = (3, 51, 3)
 _BUSY_MS = 400
+# All of their callers go on at once, and keep the event loop from everybody else.
+_MOST_TOGETHER = 64
 _BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 _FULL = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN})
 
@@ -39,6 +42,7 @@ class Database:
     def __init__(self, writer: aiosqlite.Connection, reader: aiosqlite.Connection) -> None:
         self._writer, self._reader = writer, reader
         self._waiting: deque[_Write] = deque()
+        self._turns: asyncio.Task[None] | None = None
 
     @classmethod
     async def open(cls, path: Path) -> Self:
@@ -86,31 +90,32 @@ class Database:
         return await _run(self._reader, lambda connection: _snapshot(connection, work))
 
     async def _commit(self, work: Work[Result]) -> Result:
-        write = _Write(work)
+        write = _Write(work, asyncio.get_running_loop().create_future())
         self._waiting.append(write)
-        # Whoever's turn comes first commits for all that wait; the others' turns find nothing left to do.
-        await _run(self._writer, self._commit_waiting)
+        if self._turns is None or self._turns.done():
+            self._turns = asyncio.create_task(self._take_turns(), name="commit")
+        await write.done
         result: Result = write.outcome()
         return result
 
-    def _commit_waiting(self, connection: sqlite3.Connection) -> None:
-        together: list[_Write] = []
+    async def _take_turns(self) -> None:
         while self._waiting:
-            together.append(self._waiting.popleft())
-        if not together:
-            return
-        try:
-            _transact(connection, together)
-        except Exception as error:  # noqa: BLE001  # it is raised to each of the callers
+            together = [self._waiting.popleft() for _ in range(min(_MOST_TOGETHER, len(self._waiting)))]
+            try:
+                await _run(self._writer, functools.partial(_transact, writes=together))
+            except Exception as error:  # noqa: BLE001  # it is raised to each of the callers
+                for write in together:
+                    write.error = error
             for write in together:
-                write.error = error
+                if not write.done.cancelled():
+                    write.done.set_result(None)
 
 
 class _Write:
-    """A transaction that waits for its turn, and what became of it."""
+    """A transaction that waits for its turn, and what became of it: `done` wakes its caller, who may have gone."""
 
-    def __init__(self, work: Work[Any]) -> None:
-        self._work = work
+    def __init__(self, work: Work[Any], done: "asyncio.Future[None]") -> None:
+        self._work, self.done = work, done
         self._result: Any = None
         self.error: Exception | None = None
 
@@ -152,7 +157,7 @@ def _create(path: Path) -> None:
     path.touch(mode=0o600)
 
 
-def _transact(connection: sqlite3.Connection, writes: Iterable[_Write]) -> None:
+def _transact(connection: sqlite3.Connection, writes: Sequence[_Write]) -> None:
     connection.execute("BEGIN IMMEDIATE")
     try:
         for write in writes:

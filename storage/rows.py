@@ -2,7 +2,8 @@
 
 import json
 import sqlite3
-from dataclasses import asdict
+from dataclasses import fields, replace
+from enum import Enum
 from typing import Any
 
 from bot.domain.errors import Stale
@@ -14,26 +15,21 @@ _PLAIN = (
     "tries", "first_try_at", "attempt_id", "started_at", "made_at", "result_message_id", "detail", "ended_at",
     "retry_of", "charged", "asked_model",
 )  # fmt: skip
+_ENCODED = (
+    "request", "state", "remote", "artifact", "discard", "told", "repeated", "direct", "cause", "held_from",
+)  # fmt: skip
+_COLUMNS = (*_PLAIN, *_ENCODED)
+
+# Compare and set: nothing happens when the row has moved on (R9), or when its queue message has become known since.
+_UPDATE = """
+UPDATE jobs SET {changes}
+WHERE id = :id AND state = :from_state AND epoch = :from_epoch AND ack_message_id IS :from_ack
+RETURNING discard
+"""
 
 
 def to_row(job: Job) -> dict[str, Any]:
-    row: dict[str, Any] = {name: getattr(job, name) for name in _PLAIN}
-    row |= asdict(job.to)
-    row |= {
-        "model": job.request.model,
-        "request": json.dumps(asdict(job.request)),
-        "state": job.state.value,
-        "remote": json.dumps(asdict(job.remote)) if job.remote else None,
-        "artifact": json.dumps(asdict(job.artifact)) if job.artifact else None,
-        "discard": job.discard.value if job.discard else None,
-        "told": int(job.told),
-        "repeated": int(job.repeated),
-        "direct": int(job.direct),
-        "cause": job.cause.value if job.cause else None,
-        "held_from": job.held_from.value if job.held_from else None,
-        "has_files": int(bool(job.request.images) or job.artifact is not None),
-    }
-    return row
+    return {name: _encode(getattr(job, name)) for name in _COLUMNS} | _flat(job.to) | _derived(job)
 
 
 def to_job(row: sqlite3.Row) -> Job:
@@ -54,12 +50,36 @@ def to_job(row: sqlite3.Row) -> Job:
 
 
 def update(queries: Any, connection: sqlite3.Connection, old: Job, new: Job) -> Job:  # noqa: ANN401  # loaded queries
-    """The job as it is stored now, which may know more than `new` does. Raises Stale."""
-    compared = {"from_state": old.state.value, "from_epoch": old.epoch, "from_ack": old.ack_message_id}
-    row = queries.update_job(connection, **to_row(new), **compared)
+    """The job as it is stored now: a member may throw the result away at any time, and that stays. Raises Stale."""
+    changed: dict[str, Any] = {"epoch": new.epoch}
+    changed |= {name: _encode(getattr(new, name)) for name in _COLUMNS if getattr(new, name) is not getattr(old, name)}
+    if changed.keys() & {"request", "artifact"}:
+        changed |= _derived(new)
+    # Only these: a column that is named costs all its indexes, changed or not.
+    changes = ", ".join(f"{name} = :{name}" for name in changed).replace("= :discard", "= coalesce(discard, :discard)")
+    compared = {"id": old.id, "from_state": old.state.value, "from_epoch": old.epoch, "from_ack": old.ack_message_id}
+    row = connection.execute(_UPDATE.format(changes=changes), changed | compared).fetchone()
     if row is None:
         raise Stale(f"{old.id} is no longer {old.state} at epoch {old.epoch}")
-    return to_job(row)
+    discard = Cause(row["discard"]) if row["discard"] else None
+    return new if new.discard is discard else replace(new, discard=discard)
+
+
+def _encode(value: object) -> object:
+    match value:
+        case Enum():
+            return value.value
+        case GenerationRequest() | RemoteHandle() | Artifact():
+            return json.dumps(_flat(value))
+    return value
+
+
+def _flat(value: Any) -> dict[str, Any]:  # noqa: ANN401  # a dataclass of plain values
+    return {field.name: getattr(value, field.name) for field in fields(value)}
+
+
+def _derived(job: Job) -> dict[str, Any]:
+    return {"model": job.request.model, "has_files": bool(job.request.images) or job.artifact is not None}
 
 
 def _request(text: str) -> GenerationRequest:
