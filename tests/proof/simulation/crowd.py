@@ -34,13 +34,22 @@ class Ask:
 
 
 @dataclass
+class Change:
+    """Limits that a moderator asked for: in force from `at` on, perhaps, and certainly from `certain_from` on."""
+
+    at: float
+    limits: dict[str, float]
+    certain_from: float | None = None
+
+
+@dataclass
 class Believed:
     """What was said to members, besides the messages themselves."""
 
     asks: dict[str, Ask] = field(default_factory=dict)
     queued: dict[str, Post] = field(default_factory=dict)
     unanswered: int = 0
-    limits: dict[int, list[tuple[float, float, dict[str, float]]]] = field(default_factory=dict)
+    limits: dict[int, list[Change]] = field(default_factory=dict)
 
 
 class Crowd:
@@ -146,10 +155,12 @@ class Crowd:
             "jobs_per_hour": self._chance.choice((12.0, 20.0, 30.0)), "burst": self._chance.choice((2, 3, 5)),
             "active_per_guild": self._chance.choice((1, 2, 3)), "active_per_member": self._chance.choice((1, 2)),
         }  # fmt: skip
-        before = self._clock.world()
-        await self._send(guild, MODERATOR, "admin", limits, ["limits", "set"])
+        change = Change(self._clock.world(), limits)
+        self.believed.limits.setdefault(guild, []).append(change)
+        called = await self._send(guild, MODERATOR, "admin", limits, ["limits", "set"])
         await asyncio.sleep(20)
-        self.believed.limits.setdefault(guild, []).append((before, self._clock.world(), limits))
+        said = called.answer.content if called.answer is not None else ""
+        change.certain_from = self._clock.world() if "**Limits of this guild**" in said else None
 
     async def _send(
         self, guild: int, member: int, name: str, options: dict[str, Any] | None = None, path: list[str] | None = None
@@ -211,4 +222,4 @@ def _payload(called: Called, guild: int, member: int, kind: int, data: Json) -> 
     }  # fmt: skip
 
 
-__all__ = ["GUILDS", "MODERATOR", "OPERATOR", "Ask", "Believed", "Crowd", "channels"]
+__all__ = ["GUILDS", "MODERATOR", "OPERATOR", "Ask", "Believed", "Change", "Crowd", "channels"]

@@ -6,7 +6,7 @@ import logging
 import random
 import tempfile
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -65,11 +65,14 @@ class LogWatch(logging.Handler):
     def __init__(self) -> None:
         super().__init__(logging.DEBUG)
         self.found: list[str] = []
+        self.mistakes: Counter[str] = Counter()
 
     def emit(self, record: logging.LogRecord) -> None:
         known = [record.getMessage(), *(value for value in vars(record).values() if isinstance(value, str))]
         if record.exc_info:
             known.append(repr(record.exc_info[1]))
+            if record.levelno >= logging.ERROR:
+                self.mistakes[f"{record.msg}: {record.exc_info[1]!r}"] += 1
         if any("canary-" in each for each in known):
             self.found.append(f"log {record.name}: {record.msg}")
 
@@ -106,22 +109,31 @@ class Theatre:
             people = [asyncio.create_task(self.crowd.live(guild, end)) for guild in GUILDS]
             if self.kind != "normal":
                 people += self.fate.tasks(end)
-            await asyncio.gather(*people)
+            await self._unless_broken(keeper, asyncio.gather(*people))
             self.quiet = True
             await self.fate.relent()
-            await self._until_still()
+            await self._unless_broken(keeper, self._until_still())
             assert self.process is not None
             finding = await examine(self, self.process)
             keeper.cancel()
             self.process.die()
             await self.process.bury()
-            if vfs.mistakes:
-                raise vfs.mistakes[0]
+            for mistake in (*vfs.mistakes, *self.hall.mistakes):
+                raise mistake
+        finding.honest.update({f"a step failed: {what}": count for what, count in self.log.mistakes.items()})
         faults = self.weather.met + Counter({f"storage: {what}": count for what, count in self.disk.met.items()})
         return Day(
             self.seed, self.hours, self.kind, finding, self.journal.digest, finding.jobs,
             self.kills, faults + self.fate.met, self.points,
         )  # fmt: skip
+
+    async def _unless_broken(self, keeper: "asyncio.Task[None]", work: Awaitable[object]) -> None:
+        """What the harness itself does wrong ends the day."""
+        doing = asyncio.ensure_future(work)
+        await asyncio.wait([keeper, doing], return_when=asyncio.FIRST_COMPLETED)
+        if keeper.done():
+            keeper.result()
+        await doing
 
     async def _keep_running(self, around: Around) -> None:
         """A supervisor: whenever the process has died, the next one is started after a while."""
@@ -129,8 +141,12 @@ class Theatre:
         while True:
             around.lives += 1
             self.process = process = Process(self._folder, around, self._reached)
-            process.tasks.start(process.live())
-            await process.died.wait()
+            living = process.tasks.start(process.live())
+            dying = asyncio.create_task(process.died.wait())
+            await asyncio.wait([living, dying], return_when=asyncio.FIRST_COMPLETED)
+            if not process.died.is_set():
+                await living
+            await dying
             await process.bury()
             self.journal("dead")
             await asyncio.sleep(5 if self.quiet else pauses.choice((2, 5, 15, 15, 40, 120, 1800)))

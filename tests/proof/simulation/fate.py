@@ -47,7 +47,7 @@ class Fate:
         theatre.disk.trouble = Trouble()
         self._until_kill, theatre.disk.mid_commit = None, lambda: None
         for channel in theatre.hall.channels.values():
-            channel.may_send = channel.may_view = True
+            channel.may_send = channel.may_view = channel.may_read = True
         await asyncio.sleep(400)
         for guild in GUILDS:
             await theatre.crowd.resume(guild)
@@ -85,14 +85,14 @@ class Fate:
         hall = self._theatre.hall
         channel = hall.channels[self._chance.choice(channels(guild))]
         channel.troubled = True
-        what = self._chance.choice(("send", "send", "view", "direct"))
+        what = self._chance.choice(("send", "send", "view", "history", "direct"))
         self.met[f"channel: no {what}"] += 1
         if what == "direct":
             channel = hall.direct(guild * 100)
-        channel.may_send = False
-        channel.may_view = what != "view"
+        channel.may_send = what == "history"
+        channel.may_view, channel.may_read = what != "view", what != "history"
         await asyncio.sleep(self._chance.expovariate(1 / 600))
-        channel.may_send = channel.may_view = True
+        channel.may_send = channel.may_view = channel.may_read = True
 
     async def _leave(self, until: float) -> None:
         """One guild sends the bot away, and takes it back some time later; one channel is deleted."""

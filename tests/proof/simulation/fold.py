@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from tests.proof.simulation.crowd import Change
 from tests.proof.simulation.process import CONCURRENCY, OPERATOR
 from tests.proof.simulation.studios import Work
 from tests.support.clock import EPOCH
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
 _HOUR = 3600.0
 # A start is counted when it is committed, and reaches its provider a moment later.
 _ON_THE_WAY = 60.0
-_Change = tuple[float, float, dict[str, float]]
 
 
 def overshoot(theatre: "Theatre") -> list[str]:
@@ -42,21 +42,20 @@ def _by(works: Iterable[Work], word: int) -> dict[str, list[Work]]:
     return groups
 
 
-def _allowed(name: str, changes: Sequence[_Change], since: float, until: float | None = None) -> float:
-    """The loosest value that was in force between the two times, a change counting as both while it is made."""
+def _allowed(name: str, changes: Sequence[Change], since: float, until: float | None = None) -> float:
+    """The loosest value that can have been in force between the two times."""
     until = since if until is None else until
-    values, current = [], getattr(OPERATOR, name)
-    for begun, over, limits in changes:
-        if over <= since:
-            current = limits[name]
-        elif begun <= until:
-            values.append(limits[name])
-    # One that was asked for and never came into force leaves the one before it.
-    values += [current, *(limits[name] for begun, over, limits in changes[-1:] if over <= since)]
-    return max(values)
+    possible = {getattr(OPERATOR, name)}
+    for change in changes:
+        if change.at > until:
+            break
+        if change.certain_from is not None and change.certain_from <= since:
+            possible.clear()
+        possible.add(change.limits[name])
+    return max(possible)
 
 
-def _bucket(guild: str, works: Sequence[Work], changes: Sequence[_Change], jumps: Sequence[float]) -> list[str]:
+def _bucket(guild: str, works: Sequence[Work], changes: Sequence[Change], jumps: Sequence[float]) -> list[str]:
     """Any window holds at most a full bucket and what has run into it; a wall clock set forward fills it once."""
     for first in range(len(works)):
         for last in range(first, min(len(works), first + 60)):

@@ -55,12 +55,13 @@ class Post:
 
 @dataclass(eq=False)
 class Channel:
-    """`guild` is None for direct messages. What is closed to the bot, and since when anything was ever."""
+    """`guild` is None for direct messages. `may_read` is about what was written before; `troubled`: it was closed at times."""
 
     id: int
     guild: int | None
     may_send: bool = True
     may_view: bool = True
+    may_read: bool = True
     gone: bool = False
     troubled: bool = False
     posts: dict[int, Post] = field(default_factory=dict)
@@ -95,6 +96,7 @@ class Hall:
         self._nonces: dict[tuple[int, str], Post] = {}
         self.live_mentions: list[str] = []
         self.beyond_memory: set[str] = set()
+        self.mistakes: list[Exception] = []
 
     def snowflake(self) -> int:
         passed = EPOCH + self._clock.world() - _DISCORD_EPOCH
@@ -122,6 +124,8 @@ class Hall:
 
     def post(self, channel_id: int, payload: Json, files: dict[str, bytes]) -> Post:
         channel = self.open(channel_id, sending=True)
+        if "message_reference" in payload and not channel.may_read:
+            raise Refusal(400, 160002)
         nonce = payload.get("nonce")
         earlier = self._nonces.get((channel_id, nonce)) if nonce and payload.get("enforce_nonce") else None
         if earlier is not None and self._clock.world() - earlier.at <= self._window:
@@ -148,8 +152,19 @@ class Hall:
     def history(self, channel_id: int, after: int, before: int | None, limit: int) -> list[Post]:
         """The oldest `limit` after that id, newest first."""
         channel = self.open(channel_id, sending=False)
+        if not channel.may_read:
+            return []
         found = [p for p in channel.posts.values() if p.id > after and not p.deleted and (not before or p.id < before)]
         return sorted(found, key=lambda post: -post.id)[-limit:]
+
+    def read(self, channel_id: int, message_id: int) -> Post:
+        channel = self.open(channel_id, sending=False)
+        if not channel.may_read:
+            raise Refusal(403, 50001)
+        post = channel.posts.get(message_id)
+        if post is None or post.deleted:
+            raise Refusal(404, 10008)
+        return post
 
     def answer(self, token: str, kind: int, payload: Json) -> Post | None:
         """An interaction's first answer."""
@@ -218,6 +233,8 @@ class Hall:
         content = re.sub(r"```.*?```|`[^`]*`", "", payload.get("content") or "", flags=re.DOTALL)
         kinds = set(allowed.get("parse", ())) if allowed is not None else {"everyone", "roles", "users"}
         users = {int(each) for each in (allowed or {}).get("users", ())}
+        if not content:
+            return
         if len(users) > 1 or kinds:
             self.live_mentions.append(f"{kinds} {users}")
         for found in _MENTION.finditer(content):

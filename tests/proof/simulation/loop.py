@@ -109,7 +109,7 @@ def outside(work: Coroutine[Any, Any, Any]) -> "asyncio.Task[Any]":
 
 
 class SimClock:
-    """ports.Clock. A suspended machine's own time stands still; the wall clock and the world's do not."""
+    """ports.Clock. While the machine is suspended its timers stand still; every clock goes on."""
 
     def __init__(self, loop: VirtualLoop) -> None:
         self._loop = loop
@@ -125,9 +125,6 @@ class SimClock:
         return self._loop.time() + self._slept
 
     def monotonic(self) -> float:
-        return self._loop.time()
-
-    def boottime(self) -> float:
         return self.world()
 
     async def sleep(self, seconds: float) -> None:

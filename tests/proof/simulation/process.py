@@ -119,7 +119,7 @@ class Process(World):
         self.tasks = Tasks()
         self.died = asyncio.Event()
         self._ready = False
-        self.session = Session(around.hall, around.studio.weather, around.clock, around.chance)
+        self.session = Session(around.hall, around.studio.weather, around.chance)
 
     @property
     def ready(self) -> bool:
@@ -150,6 +150,7 @@ class Process(World):
         client = MatineeClient(clock=self.clock, guild_removed=self._guild_removed)
         await client._async_setup_hook()
         client.http._HTTPClient__session = self.session  # type: ignore[attr-defined]
+        self.session.trace = client.http.http_trace
         client.http._global_over = asyncio.Event()
         client.http._global_over.set()
         client.http.token = TOKEN

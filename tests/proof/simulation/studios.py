@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bot.age import check_age
 from bot.domain.errors import Ambiguous, BadResponse, Evidence, ProviderError, Rejected, Unauthorized, Unavailable
 from bot.domain.generation import GenerationRequest, ModelSpec
 from bot.domain.job import (
@@ -43,6 +44,7 @@ class Work:
     job: str = ""
     cancelled_at: float | None = None
     let_go_at: float | None = None
+    disowned_at: float | None = None
 
     @property
     def ready_at(self) -> float:
@@ -61,7 +63,7 @@ class Work:
     @property
     def busy_until(self) -> float:
         """When the provider was through with it, or we had let go of the call that it was."""
-        ends = [end for end in (self.cancelled_at, self.let_go_at) if end is not None]
+        ends = [end for end in (self.cancelled_at, self.let_go_at, self.disowned_at) if end is not None]
         return min([self.ready_at, *ends] if self.ending != "stuck" else ends or [self.at + 45 * 60])
 
 
@@ -91,10 +93,17 @@ class Studio:
         return work
 
     def hang_up(self, reach: Reaching) -> None:
-        """A process died: its connections are gone. Requests in a queue are not."""
+        """A process died: its connections are gone. A request in a queue is not, if a later process knows of it."""
         for work in self.works:
-            if work.reach is reach and not work.answered and work.let_go_at is None:
+            if work.reach is reach and work.let_go_at is None:
                 work.let_go_at = self.clock.world()
+
+    def asked(self, handle: RemoteHandle, reach: Reaching) -> Work:
+        """A process that asks after a request has it, and had it all the time, even if it did not live."""
+        work = self.told_of[handle.request_id]
+        if work.reach is not reach:
+            work.reach, work.let_go_at = reach, None
+        return work
 
     def film(self, work: Work) -> bytes:
         return f"film: {work.prompt}".encode() + bytes(len(work.number) * 50)
@@ -147,6 +156,8 @@ class _Provider:
     async def _take(self, request: GenerationRequest, *, queue: bool) -> tuple[Work, str | None]:
         fault = self.studio.weather.draw("submit")
         await self._travel()
+        # As the adapters do, where the first byte would leave.
+        await check_age()
         if fault is not None and fault.startswith(("E0", "E1")):
             raise self.studio.refuse(self.name, fault)
         if fault == "E2 before":
@@ -201,11 +212,12 @@ class Queue(_Provider):
     async def poll(self, handle: RemoteHandle) -> RemoteStatus:
         fault = self.studio.weather.draw("poll")
         await self._travel()
+        work = self.studio.asked(handle, self.reach)
         if fault == "404":
             # It says that it has nothing of the kind, so nothing of ours is there.
-            self.studio.told_of[handle.request_id].let_go_at = self.studio.clock.world()
+            work.disowned_at = self.studio.clock.world()
         self._fail(fault)
-        status = self.studio.told_of[handle.request_id].status(self.studio.clock.world())
+        status = work.status(self.studio.clock.world())
         if fault == "unknown word":
             return Unknown("WARMING")
         if fault == "backwards":

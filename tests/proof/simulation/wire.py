@@ -10,7 +10,7 @@ from typing import Any
 import aiohttp
 
 from tests.proof.simulation.hall import APPLICATION, Hall, Json, Post, Refusal, user
-from tests.proof.simulation.loop import SimClock, outside
+from tests.proof.simulation.loop import outside
 from tests.proof.simulation.weather import Weather
 
 _API = re.compile(r"https://discord\.com/api/v\d+")
@@ -46,8 +46,9 @@ class _Call:
 class Session:
     """One process's connection. What it has sent takes its effect whether or not the process lives to hear of it."""
 
-    def __init__(self, hall: Hall, weather: Weather, clock: SimClock, chance: random.Random) -> None:
-        self._hall, self._weather, self._clock, self._chance = hall, weather, clock, chance
+    def __init__(self, hall: Hall, weather: Weather, chance: random.Random) -> None:
+        self._hall, self._weather, self._chance = hall, weather, chance
+        self.trace: aiohttp.TraceConfig | None = None
         self.dead = False
 
     def request(self, method: str, url: str, **arguments: Any) -> _Call:
@@ -59,6 +60,8 @@ class Session:
     async def call(self, method: str, path: str, arguments: dict[str, Any]) -> Reply:
         if self.dead:
             await asyncio.Event().wait()
+        for listener in self.trace.on_request_headers_sent if self.trace is not None else ():
+            await listener(None, None, None)  # type: ignore[arg-type]
         body, files = _content(arguments)
         answer = await outside(self._serve(method, path, arguments.get("params") or {}, body, files))
         if self.dead:
@@ -82,6 +85,9 @@ class Session:
             answer = Reply(200, self._do(method, path, query, body, files))
         except Refusal as refusal:
             return Reply(refusal.status, {"code": refusal.code, "message": "no"})
+        except (LookupError, TypeError, ValueError) as mistake:
+            self._hall.mistakes.append(mistake)
+            raise
         if fault == "lost reply":
             return (
                 aiohttp.ServerDisconnectedError() if self._chance.random() < 0.5 else ConnectionResetError(104, "reset")
@@ -102,6 +108,8 @@ class Session:
                 before = int(query["before"]) if "before" in query else None
                 found = hall.history(int(channel), int(query.get("after", 0)), before, int(query.get("limit", 50)))
                 return [post.as_json() for post in found]
+            case "GET", ["channels", channel, "messages", message]:
+                return hall.read(int(channel), int(message)).as_json()
             case "POST", ["users", "@me", "channels"]:
                 member = int(body["recipient_id"])
                 return {"id": str(hall.direct(member).id), "type": 1, "recipients": [user(member)]}
