@@ -1,5 +1,6 @@
 """Pipelet jobs in a time that costs none: Matinee's own following, asking a provider that is only simulated."""
 
+import asyncio
 import random
 import tempfile
 from collections.abc import Sequence
@@ -11,7 +12,9 @@ from bot.domain.generation import Asked, Capability, GenerationRequest, ModelSpe
 from bot.domain.job import Artifact, Completed, Destination, InProgress, InQueue, Job, RemoteHandle, RemoteStatus
 from bot.domain.limits import GuildLimits
 from bot.jobs.catalog import Catalog
+from bot.jobs.fetching import Fetching
 from bot.jobs.following import Following
+from bot.jobs.paces import Paces
 from bot.jobs.submission import Submission
 from bot.media.artifacts import CheckedArtifacts
 from bot.media.pictures import SafePictures
@@ -146,22 +149,29 @@ async def follow_all(courses: Sequence[Course], seed: int) -> list[Followed]:
                 provider = SimulatedProvider(clock, course, chance)
                 catalog = Catalog([provider], {})
                 submission = Submission(catalog, store, artifacts, pictures, clock)
-                following = Following(store, artifacts, Unseen(), submission, clock, _STUCK)
-                results.append(await _follow(following, provider, catalog, clock))
+                fetching, paces = Fetching(artifacts, submission, clock), Paces(store, catalog, clock)
+                following = Following(store, Unseen(), submission, fetching, paces, clock, _STUCK)
+                results.append(await _follow(following, provider, clock))
             return results
         finally:
             await database.close()
 
 
-async def _follow(following: Following, provider: SimulatedProvider, catalog: Catalog, clock: JumpingClock) -> Followed:
-    spec = MODELS[0]
-    request = plan(spec, Asked(Capability.TEXT_TO_VIDEO, "a paper boat"), seed=1)
+async def _follow(following: Following, provider: SimulatedProvider, clock: JumpingClock) -> Followed:
+    request = plan(MODELS[0], Asked(Capability.TEXT_TO_VIDEO, "a paper boat"), seed=1)
     identity = RandomIdentity()
     job = Job(
         identity.job_id(), 1, Destination(1, 1, 1, 1), request, provider.name, identity.nonce(), clock.now()
     )  # fmt: skip
+    ended = asyncio.Event()
+    following.call_back(lambda _job: ended.set())
+    handle = await provider.submit(request, [])
+    following.watch(job, handle, provider)
+    await ended.wait()
     try:
-        await following.follow(job, await provider.submit(request, []), provider, catalog.usual_seconds(request))
+        await following.step(job, handle, provider)
     except _FetchBegins:
         return Followed(provider.questions, clock.monotonic() - provider.ready_at)
+    finally:
+        await following.close()
     raise AssertionError("a job was given up")

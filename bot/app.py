@@ -23,9 +23,11 @@ from bot.domain.generation import Capability
 from bot.domain.job import Job
 from bot.jobs.announcer import Announcer
 from bot.jobs.catalog import COMMANDS, Catalog
+from bot.jobs.fetching import Fetching
 from bot.jobs.following import Following
 from bot.jobs.housekeeping import Housekeeping
 from bot.jobs.live import LiveJobs
+from bot.jobs.paces import Paces
 from bot.jobs.places import Places
 from bot.jobs.policy import Policies
 from bot.jobs.recovery import Recovery
@@ -188,7 +190,10 @@ class App:
         self._stack.push_async_callback(delivery.close)
         places = Places(store, self.policies, clock)
         submission = Submission(self.catalog, store, artifacts, pictures, clock)
-        following = Following(store, artifacts, delivery, submission, clock, settings.jobs.stuck_minutes * 60)
+        following = Following(
+            store, delivery, submission, Fetching(artifacts, submission, clock), Paces(store, self.catalog, clock),
+            clock, settings.jobs.stuck_minutes * 60,
+        )  # fmt: skip
         self.announcer = Announcer(places, live, delivery, clock)
         self.runner = Runner(
             catalog=self.catalog, store=store, delivery=delivery, submission=submission, following=following,

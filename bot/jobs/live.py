@@ -9,6 +9,7 @@ from bot.ports import Place
 class LiveJobs:
     def __init__(self) -> None:
         self._jobs: dict[str, Job] = {}
+        self._of_guild: dict[int, dict[str, Job]] = {}
         self._places: dict[str, Place] = {}
 
     def update(self, job: Job) -> None:
@@ -16,9 +17,19 @@ class LiveJobs:
         if job.state not in (JobState.RECEIVED, JobState.QUEUED):
             self._places.pop(job.id, None)
         if job.state.terminal:
-            self._jobs.pop(job.id, None)
+            self._remove(job)
         else:
-            self._jobs[job.id] = job
+            self._jobs[job.id] = self._of_guild.setdefault(job.to.guild_id, {})[job.id] = job
+
+    def _remove(self, job: Job) -> None:
+        if self._jobs.pop(job.id, None) is not None:
+            guild = self._of_guild[job.to.guild_id]
+            del guild[job.id]
+            if not guild:
+                del self._of_guild[job.to.guild_id]
+
+    def get(self, job_id: str) -> Job | None:
+        return self._jobs.get(job_id)
 
     def put_up(self, job: Job, place: Place) -> bool:
         """Note what a job's queue message says of its place; False when it says so already, or the job has moved on."""
@@ -32,7 +43,7 @@ class LiveJobs:
         return [job for job in self.of_guild(guild_id) if job.to.member_id == member_id]
 
     def of_guild(self, guild_id: int) -> list[Job]:
-        return [job for job in self._jobs.values() if job.to.guild_id == guild_id]
+        return list(self._of_guild.get(guild_id, {}).values())
 
     def __iter__(self) -> Iterator[Job]:
         return iter(list(self._jobs.values()))

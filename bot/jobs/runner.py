@@ -2,11 +2,11 @@
 
 import asyncio
 import logging
-from typing import Any
 
-from bot.domain.errors import DeliveryError, DeliveryRevoked, NoSuchModel, Stale, StorageUnavailable, Undeliverable
+from bot.domain.errors import DeliveryError, DeliveryRevoked, Stale, StorageUnavailable, Undeliverable
 from bot.domain.job import Cause, Job, JobState
 from bot.jobs.announcer import Announcer
+from bot.jobs.bell import Bell
 from bot.jobs.catalog import Catalog
 from bot.jobs.following import Following
 from bot.jobs.live import LiveJobs
@@ -21,6 +21,8 @@ _STORAGE_PAUSE = 1.0
 _MISTAKE_PAUSE, _MOST_MISTAKES = 30.0, 10
 # However far away the next start seems: the wall clock that dates it may be set.
 _LONGEST_REST = 60.0
+# Of ten thousand jobs that a start takes up, so many before anything else has its turn.
+_SLICE = 100
 # A stop ends within two seconds after the drain, whatever hangs.
 _CUT_SECONDS, _CANCEL_SECONDS = 0.7, 0.3
 _CAUSES = {
@@ -50,7 +52,9 @@ class Runner:
         self._catalog, self._store, self._delivery = catalog, store, delivery
         self._submission, self._following, self._recovery = submission, following, recovery
         self._announcer, self._live, self._clock = announcer, live, clock
-        self._bells = {provider.name: asyncio.Event() for provider in catalog.providers}
+        self._bells = {provider.name: Bell(clock) for provider in catalog.providers}
+        self._queues = {each.name: each for each in catalog.providers if isinstance(each, QueueProvider)}
+        following.call_back(self._move)
         self._dispatchers: list[asyncio.Task[None]] = []
         self._moving: dict[str, asyncio.Task[None]] = {}
         self._closing = False
@@ -58,12 +62,16 @@ class Runner:
 
     async def start(self) -> None:
         """Take up everything that the rows say is unfinished, then let new jobs start."""
-        for job in await self._store.unfinished():
+        for number, job in enumerate(await self._store.unfinished()):
             self._live.update(job)
-            if self._rests(job):
+            if job.state is JobState.SUBMITTED and job.remote is not None and job.provider in self._queues:
+                self._following.watch(job, job.remote, self._queues[job.provider], at_once=True)
+            elif self._rests(job):
                 self._announcer.changed(job)
             else:
                 self._move(job, recovering=True)
+            if number % _SLICE == 0:
+                await self._clock.sleep(0)
         self._started = True
         for provider in self._catalog.providers:
             self._dispatchers.append(asyncio.create_task(self._dispatch(provider), name=f"dispatch {provider.name}"))
@@ -72,9 +80,10 @@ class Runner:
         """No new starts; polls end at once; calls that are held open get `drain_seconds`, then end as uncertain."""
         self._closing = True
         self.wake()
-        await asyncio.gather(*self._dispatchers, return_exceptions=True)
-        for job_id, task in list(self._moving.items()):
-            if job_id in self._resumable():
+        await asyncio.gather(*self._dispatchers, self._following.close(), return_exceptions=True)
+        for job_id, task in self._moving.items():
+            job = self._live.get(job_id)
+            if job is not None and job.state is JobState.SUBMITTED:
                 task.cancel()
         await self._settled(drain_seconds)
         self._submission.cut()
@@ -87,29 +96,28 @@ class Runner:
         """End a drain now: what is held open becomes uncertain."""
         self._submission.cut()
 
-    def _resumable(self) -> set[str]:
-        return {job.id for job in self._live if job.state is JobState.SUBMITTED}
-
     async def _settled(self, seconds: float) -> None:
         if self._moving:
             await asyncio.wait(list(self._moving.values()), timeout=seconds)
 
     def wake(self) -> None:
         for bell in self._bells.values():
-            bell.set()
+            bell.ring()
 
     def observe(self, job: Job) -> None:
         """Hears of every committed job: memory, queue messages and dispatchers follow the rows."""
         self._live.update(job)
         self._announcer.changed(job)
         self._ring(job)
+        if job.state is not JobState.SUBMITTED:
+            self._following.forget(job)
         if self._started and job.state.rests and not job.told and job.id not in self._moving:
             self._move(job)
 
     def _ring(self, job: Job) -> None:
         if job.state is JobState.QUEUED and job.attempt_id is None:
             if (bell := self._bells.get(job.provider)) is not None:
-                bell.set()
+                bell.ring()
         elif not job.state.active and job.state is not JobState.RECEIVED:
             # Its place in the guild may be free, for a job at any provider.
             self.wake()
@@ -121,22 +129,14 @@ class Runner:
 
     async def cancel(self, job: Job, cause: Cause) -> Job:
         """Ask the provider to drop a job that it has not started. Returns the job as it is then."""
-        provider = self._catalog.provider(job.provider)
-        if job.state is not JobState.SUBMITTED or not isinstance(provider, QueueProvider):
+        provider = self._queues.get(job.provider)
+        if job.state is not JobState.SUBMITTED or provider is None:
             return job
-        after = await self._following.cancel(job, provider, cause)
-        following = self._moving.get(job.id)
-        if after.state is JobState.CANCELLED and following is not None:
-            # It would learn of this with its next question only, half a minute later.
-            following.cancel()
-            await asyncio.wait([following])
-            self._move(after)
-        return after
+        return await self._following.cancel(job, provider, cause)
 
     async def _dispatch(self, provider: Provider) -> None:
         bell = self._bells[provider.name]
         while not self._closing:
-            bell.clear()
             try:
                 claim = await self._store.claim(provider.name, provider.concurrency, self._clock.now())
             except StorageUnavailable:
@@ -149,21 +149,10 @@ class Runner:
             if claim.job is not None:
                 self._move(claim.job)
             else:
-                await self._rest(bell, claim.look_again_at)
+                await bell.rest(self._until(claim.look_again_at))
 
-    async def _rest(self, bell: asyncio.Event, until: float | None) -> None:
-        ringing = asyncio.create_task(bell.wait())
-        waits: list[asyncio.Task[Any]] = [ringing]
-        if until is not None:
-            waits.append(
-                asyncio.create_task(_sleep(self._clock, min(_LONGEST_REST, max(0.01, until - self._clock.now()))))
-            )
-        try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waits:
-                wait.cancel()
-            await asyncio.gather(*waits, return_exceptions=True)
+    def _until(self, moment: float | None) -> float | None:
+        return None if moment is None else min(_LONGEST_REST, max(0.01, moment - self._clock.now()))
 
     def _move(self, job: Job, recovering: bool = False) -> None:
         task = asyncio.create_task(self._to_its_end(job, recovering), name=f"job {job.id}")
@@ -178,7 +167,9 @@ class Runner:
         """Whether nothing is to be done for a job now: it was told, waits for its turn, or for the next process."""
         if job.state is JobState.QUEUED:
             return self._catalog.provider(job.provider) is not None and job.discard is None
-        return job.told or (self._closing and job.state is JobState.SUBMITTED)
+        if job.state is JobState.SUBMITTED:
+            return self._closing or self._following.waits(job)
+        return job.told
 
     async def _to_its_end(self, job: Job, recovering: bool) -> None:
         """The root of a job's task: steps until it rests. A step that failed half-way is taken up as after a crash."""
@@ -252,17 +243,10 @@ class Runner:
                 return await self._store.move(job, JobState.UNDELIVERABLE, cause=Cause.DISCORD_REFUSED, ended_at=now)
 
     async def _follow(self, job: Job) -> Job:
-        provider = self._catalog.provider(job.provider)
-        if job.remote is None or not isinstance(provider, QueueProvider):
+        provider = self._queues.get(job.provider)
+        if job.remote is None or provider is None:
             return await self._submission.lost(job, Cause.MODEL_GONE)
-        return await self._following.follow(job, job.remote, provider, await self._usual_seconds(job))
-
-    async def _usual_seconds(self, job: Job) -> float:
-        try:
-            return await self._store.usual_seconds(job.request) or self._catalog.usual_seconds(job.request)
-        except NoSuchModel:
-            # It was on offer when the job began, and is still being made.
-            return 0
+        return await self._following.step(job, job.remote, provider)
 
     async def _deliver(self, job: Job, recovering: bool) -> Job:
         now = self._clock.now
@@ -281,7 +265,3 @@ class Runner:
             job, JobState.DONE, result_message_id=delivered.message_id, direct=delivered.direct, ended_at=now(),
             detail="deleted" if delivered.deleted else job.detail,
         )  # fmt: skip
-
-
-async def _sleep(clock: Clock, seconds: float) -> None:
-    await clock.sleep(seconds)

@@ -253,7 +253,7 @@ class TestCancelling:
         assert (await world.ended(job)).state is JobState.DONE
 
 
-async def test_a_hundred_requests_a_second_are_the_most_that_one_provider_sees(tmp_path):
+async def test_sixty_requests_a_second_are_the_most_that_one_provider_sees(tmp_path):
     many = limits(burst=500, active_per_guild=500, queued_per_guild=500)
     async with running(tmp_path, limits=many) as world:
         world.providers[0].concurrency = 500
@@ -262,8 +262,8 @@ async def test_a_hundred_requests_a_second_are_the_most_that_one_provider_sees(t
             await world.ask(member=member)
         await world.clock.advance(45)
         asked = [at for at, call in world.studio.calls if call == "poll"]
-        assert len(asked) > 600
-        assert all(later - first >= 1 - 1e-6 for first, later in zip(asked, asked[100:], strict=False))
+        assert len(asked) >= 150
+        assert all(later - first >= 1 - 1e-6 for first, later in zip(asked, asked[60:], strict=False))
 
 
 async def test_a_film_of_ninety_seconds_is_fetched_when_it_is_ready(world: World):

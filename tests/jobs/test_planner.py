@@ -8,9 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.domain.errors import Evidence, Unavailable
 from bot.domain.job import Completed, InProgress, InQueue, RemoteStatus, Unknown
 from bot.jobs.planner import Plan
 
+TROUBLE = Unavailable("pipelet", "bad gateway", evidence=Evidence.REFUSED, status=502)
 Timeline = list[tuple[float, RemoteStatus]]
 
 
@@ -25,12 +27,12 @@ class Trace:
 
 
 def follow(timeline: Timeline, usual: float) -> Trace:
-    plan, now, asked = Plan(0, usual), 0.0, []
+    plan, now, asked = Plan(0), 0.0, []
     while True:
         now += plan.pause(now)
         asked.append(now)
         status = [status for at, status in timeline if now >= at][-1]
-        plan.saw(status, now)
+        plan.saw(status, now, usual)
         if isinstance(status, Completed):
             return Trace(asked, timeline[-1][0])
 
@@ -89,47 +91,47 @@ statuses = st.one_of(
     lateness=st.floats(0, 5),
 )
 def test_whatever_is_answered_nobody_is_asked_more_than_once_in_two_seconds_on_average(usual, answers, lateness):
-    plan, now = Plan(100, usual), 100.0
+    plan, now = Plan(100), 100.0
     for number, answer in enumerate(answers, start=1):
         pause = plan.pause(now)
         assert 0 < pause <= 30
         now += pause + lateness
         assert now - 100 >= 2 * number - 1e-6
         if answer is None:
-            plan.failed()
+            plan.failed(now, TROUBLE)
         else:
-            plan.saw(answer, now)
+            plan.saw(answer, now, usual)
 
 
 def test_trouble_makes_the_pauses_longer_and_an_answer_makes_them_as_before():
-    plan = Plan(0, 90)
+    plan = Plan(0)
     pauses = []
     for _ in range(5):
-        plan.failed()
+        plan.failed(100, TROUBLE)
         pauses.append(plan.pause(100))
     assert pauses == [2, 4, 8, 15, 15]
-    plan.saw(InQueue(3), 100)
+    plan.saw(InQueue(3), 100, 90)
     assert plan.pause(100) == 10
 
 
 def test_only_news_count_as_movement():
-    plan = Plan(0, 90)
-    plan.saw(InProgress(1, 4), 10)
-    plan.saw(InProgress(1, 4), 20)
+    plan = Plan(0)
+    plan.saw(InProgress(1, 4), 10, 90)
+    plan.saw(InProgress(1, 4), 20, 90)
     assert plan.moved_at == 10
-    plan.failed()
-    plan.saw(InProgress(2, 4), 30)
+    plan.failed(25, TROUBLE)
+    plan.saw(InProgress(2, 4), 30, 90)
     assert plan.moved_at == 30
 
 
 def test_what_is_late_is_asked_after_less_and_less():
-    plan = Plan(0, 60)
-    plan.saw(InProgress(), 10)
+    plan = Plan(0)
+    plan.saw(InProgress(), 10, 60)
     assert [round(plan.pause(60 + late), 1) for late in (1, 30, 300)] == [1.7, 3.0, 10.0]
 
 
 def test_an_outage_of_many_hours_is_waited_through() -> None:
-    plan = Plan(0.0, 90)
+    plan = Plan(0.0)
     for _ in range(5_000):
-        plan.failed()
+        plan.failed(1.0, TROUBLE)
     assert plan.pause(1.0) == 15.0

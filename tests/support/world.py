@@ -15,9 +15,11 @@ from bot.domain.job import Cause, Destination, Job, JobState
 from bot.domain.limits import GuildLimits
 from bot.jobs.announcer import Announcer
 from bot.jobs.catalog import Catalog
+from bot.jobs.fetching import Fetching
 from bot.jobs.following import Following
 from bot.jobs.housekeeping import Housekeeping
 from bot.jobs.live import LiveJobs
+from bot.jobs.paces import Paces
 from bot.jobs.places import Places
 from bot.jobs.policy import Policies
 from bot.jobs.recovery import Recovery
@@ -159,7 +161,10 @@ class World:
         self.catalog = Catalog(self.providers, DEFAULTS)
         self.places = Places(self.store, self.policies, clock)
         submission = Submission(self.catalog, self.store, self.artifacts, self.pictures, clock)
-        following = Following(self.store, self.artifacts, self.delivery, submission, clock, STUCK_SECONDS)
+        following = Following(
+            self.store, self.delivery, submission, Fetching(self.artifacts, submission, clock),
+            Paces(self.store, self.catalog, clock), clock, STUCK_SECONDS,
+        )  # fmt: skip
         self.announcer = Announcer(self.places, self.live, self.delivery, clock)
         self.runner = Runner(
             catalog=self.catalog, store=self.store, delivery=self.delivery, submission=submission, following=following,
@@ -264,7 +269,7 @@ class World:
 
 
 def _of_runner(task: asyncio.Task[Any]) -> bool:
-    return task.get_name().startswith(("job ", "call ", "dispatch "))
+    return task.get_name().startswith(("job ", "call ", "dispatch ", "follow "))
 
 
 def by(member: int = MEMBER, guild: int = GUILD, moderator: bool | None = None) -> By:

@@ -1,0 +1,170 @@
+"""Asks one provider after the requests that wait there: a task only while a question is under way."""
+
+import asyncio
+import logging
+import math
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+from bot.domain.errors import ProviderError, Unauthorized, Unavailable
+from bot.domain.job import Cancelled, Cause, Completed, Failed, Job, RemoteHandle, RemoteStatus
+from bot.jobs.agenda import Agenda
+from bot.jobs.bell import Bell
+from bot.jobs.paces import Paces
+from bot.jobs.planner import Gone, Plan, Stuck
+from bot.ports import Clock, QueueProvider
+
+log = logging.getLogger(__name__)
+
+_REFUSED_PAUSE = 60.0
+_TOO_MANY, _TOO_MANY_PAUSE = 429, 5.0
+_LONGEST_WAIT = 600.0
+_FETCHES_AT_ONCE = 16
+
+# What ends the waiting.
+End = Completed | Failed | Cancelled | Gone | Stuck
+
+
+@dataclass(slots=True, eq=False)
+class Watch:
+    """A request that waits at its provider. `wished`: somebody asked for its end; `end`: what the wait has come to."""
+
+    job: Job
+    handle: RemoteHandle
+    plan: Plan
+    wished: Cause | None = None
+    end: End | None = None
+    dropped: bool = False
+
+
+class Desk:
+    """The questions to one provider. `heard` is called with every answer, `ended` once a watch has its end."""
+
+    def __init__(
+        self,
+        provider: QueueProvider,
+        paces: Paces,
+        clock: Clock,
+        stuck_seconds: float,
+        heard: Callable[[Watch, RemoteStatus], None],
+        ended: Callable[[Watch], None],
+    ) -> None:
+        self.provider = provider
+        self._paces, self._clock, self._stuck_seconds = paces, clock, stuck_seconds
+        self._heard, self._ended = heard, ended
+        self._agenda: Agenda[Watch] = Agenda()
+        self.fetches = asyncio.Semaphore(_FETCHES_AT_ONCE)
+        self._bell = Bell(clock)
+        self._wakes_at = math.inf
+        self._reopened_at = -math.inf
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._start(self._serve(), f"follow {provider.name}")
+
+    async def close(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def add(self, watch: Watch, *, at_once: bool) -> None:
+        """`at_once`: a process has just started, and nobody knows how the request stands."""
+        if at_once:
+            self._agenda.put_first(watch)
+            self._bell.ring()
+        else:
+            self._put(watch, watch.plan.first_at)
+
+    def note(self, error: ProviderError) -> None:
+        """What one answer says about the provider as a whole."""
+        now = self._clock.monotonic()
+        if isinstance(error, Unauthorized):
+            log.error("%s refuses our key: jobs there wait", error.provider)
+            self._agenda.refused = True
+            self._agenda.close(now, _REFUSED_PAUSE)
+            return
+        self.taken()
+        wait = min(error.retry_after or 0.0, _LONGEST_WAIT) if isinstance(error, Unavailable) else 0.0
+        if error.status == _TOO_MANY:
+            self._agenda.slow_down(now, wait or _TOO_MANY_PAUSE)
+        elif wait:
+            self._agenda.close(now, wait)
+
+    def taken(self) -> None:
+        """Our key is good."""
+        self._agenda.answered()
+        if self._agenda.refused:
+            self._agenda.refused = False
+            self._reopened_at = self._clock.monotonic()
+
+    def patience_is_over(self, since: float) -> bool:
+        """Whether nothing has moved `since`; a time in which our key was refused is nobody's standstill."""
+        now = self._clock.monotonic()
+        return not self._agenda.refused and now - max(since, self._reopened_at) > self._stuck_seconds
+
+    @property
+    def opens_in(self) -> float:
+        """Seconds for which the provider wants to hear nothing."""
+        return self._agenda.opens_in(self._clock.monotonic())
+
+    def _start(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        task = asyncio.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _put(self, watch: Watch, due: float) -> None:
+        self._agenda.put(watch, due)
+        if due < self._wakes_at:
+            self._bell.ring()
+
+    async def _serve(self) -> None:
+        while True:
+            now = self._clock.monotonic()
+            watch = self._agenda.take(now)
+            if watch is not None:
+                self._start(self._work(watch), f"follow {watch.job.id}")
+                continue
+            wait = self._agenda.wait(now)
+            self._wakes_at = math.inf if wait is None else now + wait
+            await self._bell.rest(wait)
+
+    async def _work(self, watch: Watch | None) -> None:
+        """One question after the other, as long as somebody is due."""
+        while watch is not None:
+            try:
+                if not watch.dropped:
+                    await self._ask(watch)
+            finally:
+                self._agenda.done()
+            watch = self._agenda.take(self._clock.monotonic())
+        self._bell.ring()
+
+    async def _ask(self, watch: Watch) -> None:
+        plan = watch.plan
+        try:
+            status = await self.provider.poll(watch.handle)
+        except ProviderError as error:
+            extra = {"job": watch.job.id, "status": error.status}
+            log.warning("status not known: %s", error.detail, extra=extra)
+            self.note(error)
+            plan.failed(self._clock.monotonic(), error)
+        except Exception as mistake:  # the root of this task
+            log.exception("asking failed", extra={"job": watch.job.id})
+            plan.failed(self._clock.monotonic(), mistake)
+        else:
+            self.taken()
+            plan.saw(status, self._clock.monotonic(), await self._paces.of(watch.job.request))
+            if isinstance(status, Completed | Failed | Cancelled):
+                watch.end = status
+            elif not watch.dropped:
+                self._heard(watch, status)
+        if watch.end is None:
+            watch.end = plan.hopeless(self._clock.monotonic())
+        if watch.end is None and self.patience_is_over(plan.moved_at):
+            watch.end = Stuck(self._stuck_seconds)
+        if watch.dropped:
+            return
+        if watch.end is not None:
+            self._ended(watch)
+        else:
+            now = self._clock.monotonic()
+            self._put(watch, now + plan.pause(now))

@@ -1,0 +1,79 @@
+"""Fetching a result that is ready: free, and repeated until it is here or nobody can hope for it any more."""
+
+import logging
+from dataclasses import dataclass
+
+from bot.domain.errors import BadResponse, ProviderError, Rejected
+from bot.domain.job import Artifact, Cause, Job, RemoteHandle
+from bot.jobs.asking import Desk
+from bot.jobs.planner import backoff
+from bot.jobs.submission import Submission
+from bot.ports import Artifacts, Clock, UnusableMedia
+
+log = logging.getLogger(__name__)
+
+_MOST_UNUSABLE = _MOST_GONE = 3
+
+_Trouble = ProviderError | UnusableMedia | OSError
+
+
+@dataclass(slots=True)
+class _Tries:
+    """What went wrong so far: what is unusable three times, or not there, an outage or a full disk until stuck."""
+
+    since: float
+    unusable: int = 0
+    gone: int = 0
+
+    def lost(self, error: _Trouble, desk: Desk) -> Cause | None:
+        if isinstance(error, BadResponse | UnusableMedia):
+            self.unusable += 1
+            return Cause.UNUSABLE if self.unusable >= _MOST_UNUSABLE else None
+        over = desk.patience_is_over(self.since)
+        if isinstance(error, OSError):
+            return Cause.STORAGE_FULL if over else None
+        # Not there, or sent elsewhere: nowhere else is asked.
+        self.gone = self.gone + 1 if isinstance(error, Rejected) else 0
+        return Cause.RESULT_GONE if over or self.gone >= _MOST_GONE else None
+
+
+class Fetching:
+    def __init__(self, artifacts: Artifacts, submission: Submission, clock: Clock) -> None:
+        self._artifacts, self._submission, self._clock = artifacts, submission, clock
+
+    async def fetch(self, job: Job, handle: RemoteHandle, desk: Desk) -> Job:
+        tries, failures = _Tries(self._clock.monotonic()), 0
+        while True:
+            try:
+                artifact = await self._fetched(job, handle, desk)
+            except (ProviderError, UnusableMedia, OSError) as error:
+                _log(error, job)
+                if isinstance(error, ProviderError):
+                    desk.note(error)
+                cause = tries.lost(error, desk)
+                if cause is not None:
+                    return await self._submission.lost(job, cause, _detail(error))
+                failures += 1
+            else:
+                return await self._submission.made(job, artifact)
+            await self._clock.sleep(max(desk.opens_in, backoff(failures, not_found=tries.gone > 0)))
+
+    async def _fetched(self, job: Job, handle: RemoteHandle, desk: Desk) -> Artifact:
+        async with desk.fetches:
+            part = self._artifacts.part(job)
+            await desk.provider.fetch(handle, part)
+            desk.taken()
+            return await self._submission.keep(job, part)
+
+
+def _log(error: _Trouble, job: Job) -> None:
+    if isinstance(error, OSError):
+        log.error("the result could not be kept: %s", error.strerror, extra={"job": job.id})
+    else:
+        log.warning("result not fetched: %s", error, extra={"job": job.id})
+
+
+def _detail(error: _Trouble) -> str:
+    if isinstance(error, OSError):
+        return ""
+    return error.detail if isinstance(error, ProviderError) else str(error)
