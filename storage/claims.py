@@ -1,71 +1,144 @@
 """Whose turn it is, decided and written in one transaction (R3): counts come from rows, so nothing leaks in a crash."""
 
 import hashlib
+import json
+import math
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from bot.domain.errors import Evidence
 from bot.domain.generation import GenerationRequest
+from bot.domain.health import WHOLE
 from bot.domain.job import Job, JobState
-from bot.domain.limits import GuildLimits, RateLimit
+from bot.domain.limits import GuildLimits, Moment, RateLimit
 from bot.ports import Claim
+from storage.database import load_queries
+from storage.health import Health
+from storage.lanes import Lanes
+from storage.ledger import Ledger
 from storage.policy_store import decode_policy
 from storage.rows import to_job, to_row, update
+from storage.steady import SteadyClock
+
+# A claim looks at so many lanes; others who write must not wait for more, so the rest comes with the next one.
+_MOST_LOOKS = 100
+# A model that is not to be asked is looked at again after so long: when it gets well is not always known.
+_LONGEST_SHUT = 30.0
+# Nobody puts a job off by more.
+_LONGEST_PUT_OFF = 900.0
 
 
 class Claims:
-    def __init__(self, claims: Any, jobs: Any, policies: Any, operator: GuildLimits) -> None:  # noqa: ANN401  # loaded queries
-        self._claims, self._jobs, self._policies, self._operator = claims, jobs, policies, operator
+    def __init__(
+        self,
+        jobs: Any,  # noqa: ANN401  # loaded queries
+        operator: GuildLimits,
+        clock: SteadyClock,
+        lanes: Lanes,
+        ledger: Ledger,
+        health: Health,
+    ) -> None:
+        self._queries, self._policies, self._jobs = load_queries("claims.sql"), load_queries("policies.sql"), jobs
+        self._operator, self._clock = operator, clock
+        self._lanes, self._ledger, self._health = lanes, ledger, health
 
     def limits(self, connection: sqlite3.Connection, guild_id: int) -> GuildLimits:
         stored = self._policies.policy_of(connection, guild_id=guild_id)
         return self._operator.within(decode_policy(guild_id, stored).own_limits)
 
     def starts(self, connection: sqlite3.Connection, guild_id: int, rate: RateLimit, now: float) -> list[float]:
-        rows = self._claims.starts(connection, guild_id=guild_id, since=now - rate.memory)
-        return [row["started_at"] for row in rows]
-
-    def served(self, connection: sqlite3.Connection, guild_id: int) -> Mapping[int, int]:
-        return {row["member_id"]: row["served"] for row in self._claims.member_turns(connection, guild_id=guild_id)}
+        """Those that count against the guild's rate; all in steady seconds."""
+        rows = self._queries.starts(connection, guild_id=guild_id, since=now - rate.memory)
+        return [row["started_steady"] for row in rows]
 
     def made_seconds(self, connection: sqlite3.Connection, request: GenerationRequest) -> list[float]:
-        rows = self._claims.made_seconds(
+        rows = self._queries.made_seconds(
             connection, model=request.model, capability=request.capability.value, size=request.size
         )
         return [row["seconds"] for row in rows]
 
     def claim(self, connection: sqlite3.Connection, provider: str, concurrency: int, now: float) -> Claim:
         """The job whose turn it is, now SUBMITTING, with its attempt's row; or when looking again may help."""
-        if self._claims.active_at_provider(connection, provider=provider)["active"] >= concurrency:
+        if self._queries.active_at_provider(connection, provider=provider)["active"] >= concurrency:
             return Claim(None)
-        look_again: list[float] = []
-        for guild in list(self._claims.waiting_guilds(connection, provider=provider, now=now)):
-            job, later = self._of_guild(connection, provider, guild["guild_id"], now)
-            if job is not None:
-                return Claim(self._start(connection, job, now))
-            look_again += [time for time in (later, guild["ready_at"]) if time is not None and time > now]
-        return Claim(None, min(look_again, default=None))
+        shut = self._health.shut(connection, provider, now)
+        if WHOLE in shut:
+            return Claim(None, min(shut[WHOLE], now + _LONGEST_SHUT))
+        moment = self._clock.tick(connection)
+        for looks, (guild_id, turn) in enumerate(self._lanes.ready(connection, provider, moment.steady)):
+            if looks == _MOST_LOOKS:
+                return Claim(None, now)
+            found = self._look(connection, provider, guild_id, moment, shut)
+            if isinstance(found, Job):
+                return Claim(self._start(connection, found, turn, moment))
+            self._lanes.leave_alone(connection, provider, guild_id, found)
+        due = self._lanes.next_due(connection, provider)
+        return Claim(None, moment.wall_at(due) if due is not None and due < math.inf else None)
 
-    def _of_guild(
-        self, connection: sqlite3.Connection, provider: str, guild_id: int, now: float
-    ) -> tuple[Job | None, float | None]:
+    def _look(
+        self, connection: sqlite3.Connection, provider: str, guild_id: int, moment: Moment, shut: Mapping[str, float]
+    ) -> Job | float:
+        """The job of this guild that may start now, or the steady second from which on one may."""
         policy = decode_policy(guild_id, self._policies.policy_of(connection, guild_id=guild_id))
         limits = self._operator.within(policy.own_limits)
-        active = {row["member_id"]: row["active"] for row in self._claims.active_members(connection, guild_id=guild_id)}
+        active = {
+            row["member_id"]: row["active"] for row in self._queries.active_members(connection, guild_id=guild_id)
+        }
         if policy.pause is not None or sum(active.values()) >= limits.active_per_guild:
-            return None, None
-        start = limits.rate.next_start(self.starts(connection, guild_id, limits.rate, now), now)
-        if start > now:
-            return None, start
-        for row in self._claims.next_jobs(connection, provider=provider, guild_id=guild_id, now=now):
-            if active.get(row["member_id"], 0) < limits.active_per_member:
-                return to_job(row), None
-        return None, None
+            return math.inf
+        starts = self.starts(connection, guild_id, limits.rate, moment.steady)
+        start = limits.rate.next_start(starts, moment.steady)
+        if start > moment.steady:
+            return start
+        budget = self._ledger.budget(connection, guild_id, limits.spend_per_day, moment.steady)
+        left_out = {*shut, *self._ledger.above(limits.spend_per_day)}
+        times: list[float] = []
+        for member_id in self._lanes.members(connection, guild_id):
+            if active.get(member_id, 0) >= limits.active_per_member:
+                continue
+            row = self._next_of(connection, provider, guild_id, member_id, moment.wall, left_out)
+            if row is not None and (fits_at := budget.fits_at(self._ledger.parts(row["model"]))) > 0:
+                # The guild saves up for it: what costs less would keep it waiting for ever.
+                times.append(fits_at)
+                left_out |= self._ledger.above(0)
+                row = self._next_of(connection, provider, guild_id, member_id, moment.wall, left_out)
+            if row is not None:
+                return to_job(row)
+        return min([*times, *self._put_off(connection, provider, guild_id, moment, shut)], default=math.inf)
 
-    def _start(self, connection: sqlite3.Connection, job: Job, now: float) -> Job:
+    def _next_of(
+        self,
+        connection: sqlite3.Connection,
+        provider: str,
+        guild_id: int,
+        member_id: int,
+        now: float,
+        left_out: Iterable[str],
+    ) -> sqlite3.Row | None:
+        row: sqlite3.Row | None = self._queries.next_of_member(
+            connection,
+            provider=provider,
+            guild_id=guild_id,
+            member_id=member_id,
+            now=now,
+            horizon=now + _LONGEST_PUT_OFF,
+            left_out=json.dumps(list(left_out)),
+        )
+        return row
+
+    def _put_off(
+        self, connection: sqlite3.Connection, provider: str, guild_id: int, moment: Moment, shut: Mapping[str, float]
+    ) -> Iterable[float]:
+        for row in self._queries.waiting_models(connection, provider=provider, guild_id=guild_id, now=moment.wall):
+            if row["model"] in shut:
+                yield moment.steady_at(min(shut[row["model"]], moment.wall + _LONGEST_SHUT))
+            elif row["due"] is not None:
+                yield moment.steady_at(row["due"])
+
+    def _start(self, connection: sqlite3.Connection, job: Job, turn: float, moment: Moment) -> Job:
         digest = hashlib.sha256(to_row(job)["request"].encode()).hexdigest()
-        attempt = self._claims.insert_attempt(
+        attempt = self._queries.insert_attempt(
             connection,
             job_id=job.id,
             guild_id=job.to.guild_id,
@@ -74,18 +147,21 @@ class Claims:
             model=job.request.model,
             size=job.request.size,
             request_sha256=digest,
-            started_at=now,
+            price=self._ledger.price(job.request.model),
+            started_at=moment.wall,
+            started_steady=moment.steady,
+            boot=moment.boot,
         )
-        self._claims.guild_served(connection, provider=job.provider, guild_id=job.to.guild_id, served=attempt)
-        self._claims.member_served(connection, guild_id=job.to.guild_id, member_id=job.to.member_id, served=attempt)
-        started = job.to_state(
+        starting = job.to_state(
             JobState.SUBMITTING,
             attempt_id=attempt,
-            started_at=now,
+            started_at=moment.wall,
             tries=job.tries + 1,
-            first_try_at=job.first_try_at or now,
+            first_try_at=job.first_try_at or moment.wall,
         )
-        return update(self._jobs, connection, job, started)
+        started = update(self._jobs, connection, job, starting)
+        self._lanes.started(connection, started, turn)
+        return started
 
     def settle(
         self,
@@ -94,8 +170,14 @@ class Claims:
         evidence: Evidence,
         status: int | None,
         retry_at: float | None,
-        now: float,
     ) -> None:
-        self._claims.settle_attempt(
-            connection, id=job.attempt_id, evidence=evidence.value, status=status, retry_at=retry_at, settled_at=now
+        moment = self._clock.tick(connection)
+        self._queries.settle_attempt(
+            connection,
+            id=job.attempt_id,
+            evidence=evidence.value,
+            status=status,
+            retry_at=retry_at,
+            settled_at=moment.wall,
+            settled_steady=moment.steady,
         )

@@ -1,7 +1,7 @@
 """ports.JobStore on SQLite: every method one transaction, every move a compare-and-set."""
 
 import sqlite3
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from statistics import median
 from typing import Any, TypeVar
@@ -15,7 +15,10 @@ from bot.ports import Claim, Clock, Waiting
 from storage.claims import Claims
 from storage.database import Database, load_queries
 from storage.health import Health
+from storage.lanes import Lanes
+from storage.ledger import Ledger
 from storage.rows import to_job, to_row, update
+from storage.steady import SteadyClock
 
 # Longer, and Discord's three seconds are lost; the member is told to try again.
 _ADMISSION_PATIENCE = 0.4
@@ -30,7 +33,7 @@ class SqliteJobStore:
     """`observer` hears of every committed job, on the event loop. `point` is called on the database's thread just
     before and on the loop after each commit, with names such as "before:posting": where a crash is tried. A move is
     named for its new state; "told" and "noted" are what else is written about a job. `witness` has seen every claimed
-    job before anybody else does."""
+    job before anybody else does. `prices` are of one attempt, by model; `weights` are of guilds, 1 for all others."""
 
     def __init__(
         self,
@@ -40,12 +43,15 @@ class SqliteJobStore:
         observer: Observer,
         point: Point = lambda _name: None,
         witness: Witness | None = None,
+        prices: Mapping[str, float] | None = None,
+        weights: Mapping[int, float] | None = None,
     ) -> None:
         self._database, self._clock = database, clock
         self._observer, self._point, self._witness = observer, point, witness
         self._jobs = load_queries("jobs.sql")
         self._health = Health(load_queries("health.sql"))
-        self._claims = Claims(load_queries("claims.sql"), self._jobs, load_queries("policies.sql"), operator)
+        self._steady, self._lanes, self._ledger = SteadyClock(clock), Lanes(weights or {}), Ledger(prices or {})
+        self._claims = Claims(self._jobs, operator, self._steady, self._lanes, self._ledger, self._health)
 
     async def add(self, job: Job, caps: GuildLimits) -> Job | None:
         def work(connection: sqlite3.Connection) -> Job | None:
@@ -53,6 +59,7 @@ class SqliteJobStore:
                 return None
             if job.retry_of and self._jobs.retried_already(connection, job_id=job.retry_of):
                 raise NotAllowed(Rule.ALREADY_RETRIED)
+            self._check_price(job, caps)
             self._check_room(connection, job, caps)
             self._jobs.insert_job(connection, **to_row(job))
             return job
@@ -62,6 +69,11 @@ class SqliteJobStore:
             self._observer(added)
         return added
 
+    def _check_price(self, job: Job, caps: GuildLimits) -> None:
+        price = self._ledger.price(job.request.model)
+        if price > caps.spend_per_day:
+            raise NotAllowed(Rule.TOO_EXPENSIVE, f"{price:g} {caps.spend_per_day:g}")
+
     def _check_room(self, connection: sqlite3.Connection, job: Job, caps: GuildLimits) -> None:
         waiting = self._jobs.waiting_counts(connection, guild_id=job.to.guild_id, member_id=job.to.member_id)
         for scope, count, cap in (
@@ -69,9 +81,10 @@ class SqliteJobStore:
             (Scope.GUILD, waiting["guild"], caps.queued_per_guild),
         ):
             if count >= cap:
-                now = self._clock.now()
-                starts = self._claims.starts(connection, job.to.guild_id, caps.rate, now)
-                raise RateLimited(scope, cap, max(caps.rate.next_start(starts, now), now + 60))
+                now = self._steady.read(connection)
+                starts = self._claims.starts(connection, job.to.guild_id, caps.rate, now.steady)
+                start = now.wall_at(caps.rate.next_start(starts, now.steady))
+                raise RateLimited(scope, cap, max(start, now.wall + 60))
 
     async def get(self, job_id: str) -> Job | None:
         row = await self._database.read(lambda connection: self._jobs.job_by_id(connection, id=job_id))
@@ -84,8 +97,13 @@ class SqliteJobStore:
         return await self._replace(job, replace(job, **changes), "told" if changes.get("told") else "noted")
 
     async def _replace(self, old: Job, new: Job, point: str) -> Job:
-        stored = await self._write(lambda connection: update(self._jobs, connection, old, new), point)
+        stored = await self._write(lambda connection: self._update(connection, old, new), point)
         self._observer(stored)
+        return stored
+
+    def _update(self, connection: sqlite3.Connection, old: Job, new: Job) -> Job:
+        stored = update(self._jobs, connection, old, new)
+        self._lanes.follow(connection, old, stored)
         return stored
 
     async def claim(self, provider: str, concurrency: int, now: float) -> Claim:
@@ -114,10 +132,10 @@ class SqliteJobStore:
 
         def work(connection: sqlite3.Connection) -> Job:
             now = self._clock.now()
-            self._claims.settle(connection, job, evidence, status, retry_at, now)
+            self._claims.settle(connection, job, evidence, status, retry_at)
             if moved.cause not in OURS:
                 self._health.learn(connection, job, evidence, status, retry_at, now)
-            return update(self._jobs, connection, job, moved)
+            return self._update(connection, job, moved)
 
         stored = await self._write(work, to)
         self._observer(stored)
@@ -129,15 +147,13 @@ class SqliteJobStore:
     async def unfinished(self) -> Sequence[Job]:
         return await self._list(self._jobs.unfinished)
 
-    async def queued(self, guild_id: int) -> Sequence[Job]:
-        return await self._list(lambda connection: self._jobs.queued_in_guild(connection, guild_id=guild_id))
-
     async def waiting(self, guild_id: int, now: float) -> Waiting:
         def work(connection: sqlite3.Connection) -> Waiting:
             jobs = [(row["id"], row["member_id"]) for row in self._jobs.queued_in_guild(connection, guild_id=guild_id)]
-            limits = self._claims.limits(connection, guild_id)
-            starts = self._claims.starts(connection, guild_id, limits.rate, now)
-            return Waiting(tuple(turns(jobs, self._claims.served(connection, guild_id))), tuple(starts))
+            rate, moment = self._claims.limits(connection, guild_id).rate, self._steady.read(connection)
+            starts = self._claims.starts(connection, guild_id, rate, moment.steady)
+            order = turns(jobs, self._lanes.members(connection, guild_id))
+            return Waiting(tuple(order), tuple(moment.wall_at(start) for start in starts))
 
         return await self._database.read(work)
 

@@ -37,7 +37,7 @@ def encode_policy(policy: GuildPolicy) -> dict[str, Any]:
 class SqlitePolicyStore:
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._queries = load_queries("policies.sql")
+        self._queries, self._lanes = load_queries("policies.sql"), load_queries("lanes.sql")
 
     async def policy(self, guild_id: int) -> GuildPolicy:
         stored = await self._database.read(lambda connection: self._queries.policy_of(connection, guild_id=guild_id))
@@ -52,6 +52,7 @@ class SqlitePolicyStore:
             before, after = encode_policy(old), encode_policy(new)
             changed = [key for key in after if before[key] != after[key]]
             self._queries.save_policy(connection, guild_id=guild_id, policy=json.dumps(after))
+            self._lanes.wake_guild(connection, guild_id=guild_id)
             self._audit(connection, guild_id, by, verb, now, *(_part(side, changed) for side in (before, after)))
             return new
 

@@ -117,6 +117,7 @@ class Rule(StrEnum):
     STALE_BUTTON = "stale_button"
     CLOSING = "closing"
     BEYOND_OPERATOR = "beyond_operator"
+    TOO_EXPENSIVE = "too_expensive"
 
 
 class NotAllowed(UserError):

@@ -10,6 +10,32 @@ HOUR = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
+class Moment:
+    """A reading of the clocks: `wall` epoch seconds, `boot` the machine's uptime, `steady` what limits count in.
+
+    Steady time passes by what both clocks agree on and never goes back, across restarts too: a clock that is set
+    forward grants nothing as long as the other one is right. A clock that is set back costs what passed since the last
+    reading, and a machine that was off the time off: a guild then waits longer, but gets nothing twice.
+    """
+
+    steady: float
+    wall: float
+    boot: float
+
+    def at(self, wall: float, boot: float) -> Self:
+        """The later moment at which the clocks read so. A `boot` below ours is another start of the machine."""
+        up = boot - self.boot if boot >= self.boot else boot
+        return replace(self, steady=self.steady + max(0.0, min(wall - self.wall, up)), wall=wall, boot=boot)
+
+    def wall_at(self, steady: float) -> float:
+        """The epoch time at which the steady time will be `steady`, if nobody sets a clock."""
+        return self.wall + (steady - self.steady)
+
+    def steady_at(self, wall: float) -> float:
+        return self.steady + (wall - self.wall)
+
+
+@dataclass(frozen=True, slots=True)
 class RateLimit:
     """A token bucket: in any window of w hours at most burst + jobs_per_hour x w starts."""
 
@@ -75,19 +101,19 @@ class GuildLimits:
         return replace(self, **{name: min(getattr(self, name), value) for name, value in own.items() if name in known})
 
 
-def turns(waiting: Iterable[tuple[str, int]], served: Mapping[int, int]) -> list[str]:
-    """Job ids in the order in which they will start: members take turns, who was served longest ago comes first.
+def turns(waiting: Iterable[tuple[str, int]], ring: Iterable[int]) -> list[str]:
+    """Job ids in the order in which they will start: members take turns.
 
-    `waiting` is (job id, member id), oldest first; `served` is the turn number of a member's last start.
+    `waiting` is (job id, member id), oldest first; `ring` has all of their members, who is next comes first.
     """
     queues: dict[int, deque[str]] = defaultdict(deque)
     for job_id, member_id in waiting:
         queues[member_id].append(job_id)
-    ring = deque(sorted(queues, key=lambda member: served.get(member, 0)))
+    members = deque(member for member in ring if member in queues)
     order: list[str] = []
-    while ring:
-        member = ring.popleft()
+    while members:
+        member = members.popleft()
         order.append(queues[member].popleft())
         if queues[member]:
-            ring.append(member)
+            members.append(member)
     return order

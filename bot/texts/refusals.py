@@ -50,6 +50,10 @@ _RULES: dict[Rule, str] = {
     Rule.STALE_BUTTON: "That button is from another version of Matinee, or not one of its own. Nothing was done.",
     Rule.CLOSING: "Matinee is about to restart and takes no new requests; please ask again in a minute.",
     Rule.BEYOND_OPERATOR: "That is more than the operator allows: {limit}.",
+    Rule.TOO_EXPENSIVE: (
+        "That costs more than this guild may spend: {option} for one try, and {most} is the most in 24 hours. "
+        "`/models` lists others."
+    ),
 }
 
 
@@ -127,6 +131,8 @@ def _forbidden(error: NotAllowed) -> str:
         model=name(error.detail),
         channels=listed(error.detail.split()[:20], "or"),
         limit=f"`{option}` takes at most {most}",
+        option=option,
+        most=most,
         reason=f" The reason given: {code(error.detail)}" if error.detail else "",
         until=f"; it ends {when(error.until)}" if error.until is not None else " until a moderator lifts it",
     )

@@ -1,16 +1,6 @@
 -- name: active_at_provider^
 SELECT count(*) AS active FROM jobs WHERE provider = :provider AND state IN ('submitting', 'submitted');
 
--- name: waiting_guilds
--- Guilds with a job for this provider, who was served longest ago first; ready_at is when the next put-off job is due.
-SELECT jobs.guild_id, coalesce(turn.served, 0) AS served,
-       min(CASE WHEN jobs.not_before > :now THEN jobs.not_before END) AS ready_at
-FROM jobs
-LEFT JOIN guild_turns AS turn ON turn.provider = jobs.provider AND turn.guild_id = jobs.guild_id
-WHERE jobs.provider = :provider AND jobs.state = 'queued' AND jobs.discard IS NULL
-GROUP BY jobs.guild_id
-ORDER BY served, min(jobs.queued_at), jobs.guild_id;
-
 -- name: active_members
 -- Who holds how many active jobs in a guild, at any provider.
 SELECT member_id, count(*) AS active
@@ -18,45 +8,56 @@ FROM jobs
 WHERE guild_id = :guild_id AND state IN ('submitting', 'submitted')
 GROUP BY member_id;
 
--- name: next_jobs
--- One candidate for each member of the guild, their oldest ready job, who was served longest ago first.
-SELECT jobs.*, min(jobs.queued_at) AS oldest, coalesce(turn.served, 0) AS served
+-- name: next_of_member^
+-- A member's oldest job that may start. Nobody is put off beyond :horizon: further away, the clock was set back.
+SELECT *
 FROM jobs
-LEFT JOIN member_turns AS turn ON turn.guild_id = jobs.guild_id AND turn.member_id = jobs.member_id
-WHERE jobs.provider = :provider AND jobs.guild_id = :guild_id AND jobs.state = 'queued' AND jobs.discard IS NULL
-      AND jobs.not_before <= :now
-GROUP BY jobs.member_id
-ORDER BY served, oldest, jobs.id;
+WHERE provider = :provider AND guild_id = :guild_id AND member_id = :member_id AND state = 'queued' AND discard IS NULL
+      AND (not_before <= :now OR not_before > :horizon)
+      AND model NOT IN (SELECT value FROM json_each(:left_out))
+ORDER BY queued_at, rowid
+LIMIT 1;
+
+-- name: waiting_models
+-- What waits in a lane, and when the first one of each model that was put off is due.
+SELECT model, min(CASE WHEN not_before > :now THEN not_before END) AS due
+FROM jobs
+WHERE provider = :provider AND guild_id = :guild_id AND state = 'queued' AND discard IS NULL
+GROUP BY model;
 
 -- name: starts
 -- Starts that count against the guild's rate: a submission that cost nothing does not.
-SELECT started_at
+SELECT started_steady
 FROM attempts
-WHERE guild_id = :guild_id AND started_at > :since AND (evidence IS NULL OR evidence NOT IN ('E0', 'E1'))
-ORDER BY started_at;
+WHERE guild_id = :guild_id AND started_steady > :since AND (evidence IS NULL OR evidence NOT IN ('E0', 'E1'))
+ORDER BY started_steady;
+
+-- name: spent
+-- What a guild has reserved or paid since; what is under way comes last.
+SELECT price, settled_steady
+FROM attempts
+WHERE guild_id = :guild_id AND price > 0 AND settled_steady > :since
+      AND (evidence IS NULL OR evidence NOT IN ('E0', 'E1', 'withdrawn'))
+ORDER BY settled_steady;
+
+-- name: last_attempt^
+SELECT started_steady, started_at, boot FROM attempts ORDER BY id DESC LIMIT 1;
 
 -- name: insert_attempt<!
-INSERT INTO attempts (job_id, guild_id, provider, capability, model, size, request_sha256, started_at)
-VALUES (:job_id, :guild_id, :provider, :capability, :model, :size, :request_sha256, :started_at);
-
--- name: guild_served!
-INSERT INTO guild_turns (provider, guild_id, served) VALUES (:provider, :guild_id, :served)
-ON CONFLICT (provider, guild_id) DO UPDATE SET served = excluded.served;
-
--- name: member_served!
-INSERT INTO member_turns (guild_id, member_id, served) VALUES (:guild_id, :member_id, :served)
-ON CONFLICT (guild_id, member_id) DO UPDATE SET served = excluded.served;
-
--- name: member_turns
-SELECT member_id, served FROM member_turns WHERE guild_id = :guild_id;
+INSERT INTO attempts (job_id, guild_id, provider, capability, model, size, request_sha256, price, started_at,
+                      started_steady, boot)
+VALUES (:job_id, :guild_id, :provider, :capability, :model, :size, :request_sha256, :price, :started_at,
+        :started_steady, :boot);
 
 -- name: settle_attempt!
-UPDATE attempts SET settled_at = :settled_at, evidence = :evidence, status = :status, retry_at = :retry_at
+UPDATE attempts
+SET settled_at = :settled_at, settled_steady = :settled_steady, evidence = :evidence, status = :status,
+    retry_at = :retry_at
 WHERE id = :id AND evidence IS NULL;
 
 -- name: made_seconds
 -- How long the last fifty of this model and size took from start to result.
-SELECT settled_at - started_at AS seconds
+SELECT settled_steady - started_steady AS seconds
 FROM attempts
 WHERE model = :model AND capability = :capability AND size IS :size AND evidence = 'made'
 ORDER BY id DESC

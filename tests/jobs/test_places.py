@@ -31,7 +31,7 @@ async def test_jobs_of_others_come_between(world: World):
     first, second = await world.ask(DIRECT), await world.ask(DIRECT)
     other = await world.ask(DIRECT, member=OTHER_MEMBER)
     places = {each.id: (await world.jobs.place(each)).ahead for each in (first, second, other)}
-    assert places == {other.id: 0, first.id: 1, second.id: 2}
+    assert places == {first.id: 0, other.id: 1, second.id: 2}
     received = await world.ask(DIRECT, acknowledge=False)
     assert (await world.jobs.place(received)).ahead == 3
 

@@ -233,15 +233,15 @@ class TestStarting:
         await world.policies.resume(GUILD, MODERATOR)
         assert (await world.ended(job, within=15)).state is JobState.DONE
 
-    async def test_a_clock_that_was_set_back_delays_and_one_that_is_put_right_starts(self, world: World):
+    @pytest.mark.parametrize("jump", [-36_000, 36_000])
+    async def test_a_wall_clock_that_jumps_neither_delays_the_next_start_nor_hastens_it(self, world: World, jump: int):
         await world.policies.set_limits(GUILD, MODERATOR, {"jobs_per_hour": 60, "burst": 1})
         first = await world.ask(DIRECT)
         await world.ended(first)
-        world.clock.set_wall_clock(-36_000)
+        world.clock.set_wall_clock(jump)
         second = await world.ask(DIRECT)
-        await world.clock.advance(300)
+        await world.clock.advance(35)
         assert (await world.job(second)).state is JobState.QUEUED
-        world.clock.set_wall_clock(36_000)
         assert (await world.ended(second, within=80)).state is JobState.DONE
 
     async def test_a_machine_that_slept_goes_on_where_it_was(self, world: World):
@@ -256,8 +256,8 @@ class TestStarting:
         await world.policies.set_limits(GUILD, MODERATOR, {"active_per_guild": 1})
         flood = [await world.ask(DIRECT) for _ in range(4)]
         single = await world.ask(DIRECT, member=OTHER_MEMBER)
-        assert (await world.ended(single, within=25)).state is JobState.DONE
-        assert [(await world.job(job)).state for job in flood[2:]] == [JobState.QUEUED] * 2
+        assert (await world.ended(single, within=35)).state is JobState.DONE
+        assert (await world.job(flood[3])).state is JobState.QUEUED
 
     async def test_somebody_elses_lock_on_the_database_is_waited_out(self, world: World, tmp_path: Path):
         other = sqlite3.connect(tmp_path / "matinee.db", isolation_level=None)

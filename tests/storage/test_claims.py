@@ -93,8 +93,9 @@ class TestLimits:
         assert [(await shop.claimed()) is not None for _ in range(3)] == [True, True, False]
         claim = await shop.store.claim("pipelet", 9, now)
         assert claim.look_again_at == pytest.approx(now + 60)
-        assert (await shop.store.claim("pipelet", 9, claim.look_again_at)).job is not None
-        assert (await shop.store.claim("pipelet", 9, claim.look_again_at)).job is None
+        shop.clock.time = claim.look_again_at
+        assert (await shop.claimed()) is not None
+        assert (await shop.claimed()) is None
 
     @pytest.mark.parametrize(
         ("evidence", "counts"),
@@ -141,7 +142,8 @@ class TestLimits:
         assert (claim.job, claim.look_again_at) == (None, now + 50)
         ready = await shop.queued(member=1)
         assert (await shop.store.claim("pipelet", 9, now)).job.id == ready.id
-        assert (await shop.store.claim("pipelet", 9, now + 50)).job.to.member_id == 50
+        shop.clock.time = now + 50
+        assert (await shop.claimed()).to.member_id == 50
         assert (await shop.store.claim("pipelet", 9, now + 50)).look_again_at == now + 100
 
     async def test_one_that_waits_behind_a_cap_does_not_hide_when_another_is_due(self, shop: Shop):
@@ -170,12 +172,12 @@ class TestTurns:
         claimed = [(await shop.claimed()).id for _ in told]
         assert tuple(claimed) == told
 
-    async def test_turns_are_remembered_when_queues_run_empty(self, shop: Shop):
+    async def test_who_comes_again_comes_behind_all_that_wait(self, shop: Shop):
         await shop.queued(member=1)
-        await shop.claimed()
-        for member in (1, 2):
-            await shop.queued(member=member)
-        assert (await shop.claimed()).to.member_id == 2
+        await shop.queued(member=2)
+        first = await shop.claimed()
+        await shop.queued(member=1)
+        assert [first.to.member_id, *[(await shop.claimed()).to.member_id for _ in range(2)]] == [1, 2, 1]
 
     async def test_guilds_take_turns_at_each_provider(self, shop: Shop):
         for guild in (GUILD, GUILD, GUILD, OTHER_GUILD, OTHER_GUILD):
@@ -252,5 +254,5 @@ async def test_what_members_are_told_is_what_happens(members: list[int], claims:
 
 async def test_the_order_is_the_pure_rule(shop: Shop):
     queued = [await shop.queued(member=member) for member in (5, 5, 6, 7)]
-    expected = turns([(job.id, job.to.member_id) for job in queued], {})
+    expected = turns([(job.id, job.to.member_id) for job in queued], (5, 6, 7))
     assert list((await shop.store.waiting(GUILD, shop.clock.now())).job_ids) == expected

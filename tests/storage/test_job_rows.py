@@ -228,7 +228,6 @@ class TestFinding:
         assert await shop.store.recent(GUILD) == [theirs, new, old]
         assert await shop.store.recent(GUILD, member_id=OTHER_MEMBER) == [theirs]
         assert await shop.store.recent(GUILD, state=JobState.DONE) == []
-        assert await shop.store.queued(GUILD) == [old, new, theirs]
 
     async def test_files_are_found_until_they_are_gone(self, shop: Shop):
         plain = await shop.store.move(await shop.queued(), JobState.CANCELLED, ended_at=10.0)
