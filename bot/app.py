@@ -21,6 +21,7 @@ from bot.delivery.uploads import CdnUploads
 from bot.domain.errors import StorageUnavailable
 from bot.domain.generation import Capability
 from bot.domain.job import Job
+from bot.identifies import Identifies
 from bot.jobs.announcer import Announcer
 from bot.jobs.catalog import COMMANDS, Catalog
 from bot.jobs.fetching import Fetching
@@ -182,6 +183,7 @@ class App:
             api_url=settings.discord.api_url,
             sync_guild_ids=settings.discord.sync_guild_ids,
             guild_removed=self._guild_removed,
+            identifies=Identifies(self.policy_store, clock, settings.discord.identifies_per_hour),
         )
         self.catalog = Catalog(self._providers, defaults_of(settings))
         delivery = ChannelDelivery(

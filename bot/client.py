@@ -16,6 +16,7 @@ from discord.http import Route
 
 from bot.age import check_age
 from bot.domain.errors import NotAllowed, Rule
+from bot.identifies import Identifies
 from bot.ports import Clock
 
 log = logging.getLogger(__name__)
@@ -75,7 +76,10 @@ def _installed_by_user_only(interaction: discord.Interaction["MatineeClient"]) -
 
 
 class MatineeClient(commands.AutoShardedBot):
-    """`api_url` replaces Discord's REST base for the whole process; the gateway's address comes from there."""
+    """`api_url` replaces Discord's REST base for the whole process; the gateway's address comes from there.
+
+    Without `identifies` a connection is begun as often as it takes: for tools that connect once.
+    """
 
     def __init__(
         self,
@@ -85,6 +89,7 @@ class MatineeClient(commands.AutoShardedBot):
         sync_guild_ids: Sequence[int] = (),
         guild_removed: Callable[[int], Awaitable[None]] | None = None,
         shard_count: int | None = None,
+        identifies: Identifies | None = None,
     ) -> None:
         check_library()
         # Two warnings at every start about packages for voice, which Matinee has no use for.
@@ -107,7 +112,7 @@ class MatineeClient(commands.AutoShardedBot):
             http_trace=age_trace(),
         )
         self._clock, self._sync_guild_ids, self._guild_removed = clock, tuple(sync_guild_ids), guild_removed
-        self._fixed_shards = shard_count is not None
+        self._fixed_shards, self._identifies = shard_count is not None, identifies
         for name in _TALKATIVE:
             logger = logging.getLogger(name)
             logger.setLevel(max(logger.level, logging.INFO))
@@ -130,9 +135,19 @@ class MatineeClient(commands.AutoShardedBot):
     async def launch_shards(self) -> None:
         """As the library's; a shard that identifies anew dials the same gateway, not the one built in."""
         if not self._fixed_shards and not self.is_closed():
-            self.shard_count, url, _ = await self.http.get_bot_gateway()
+            self.shard_count, url, limit = await self.http.get_bot_gateway()
             DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(url)
+            if self._identifies is not None:
+                self._identifies.heard(limit["remaining"], limit["reset_after"] / 1000)
+        if self._identifies is not None:
+            # A connection that does not identify soon is closed, so the wait comes before it.
+            await self._identifies.room(self.shard_count or 1)
         await super().launch_shards()
+
+    async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
+        if self._identifies is not None:
+            await self._identifies.spend(self.shard_count or 1)
+        await super().before_identify_hook(shard_id, initial=initial)
 
     async def log_in(self, token: str) -> None:
         """Try until Discord answers. Raises CannotConnect when it refuses the token."""

@@ -70,6 +70,7 @@ def _secret(path: Path) -> str:
 class Discord(WithToken):
     api_url: Url = "https://discord.com/api/v10"
     sync_guild_ids: tuple[int, ...] = ()
+    identifies_per_hour: Positive = 10
 
 
 class Storage(Section):

@@ -220,8 +220,9 @@ class Gateway:
         times = self._identified.setdefault(shard % self._options.max_concurrency, deque(maxlen=2000))
         now = self._clock.now()
         early = bool(times) and now - times[-1] < self._options.identify_every
+        none_left = self.start_limit()["remaining"] == 0
         times.append(now)
-        return early or self.start_limit()["remaining"] == 0
+        return early or none_left
 
     def _greet(self, session: Session) -> None:
         guilds = [each for each in self._world.guilds_of_bot() if session.sees(each.id)]

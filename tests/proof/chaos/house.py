@@ -94,6 +94,8 @@ class House(Stage):
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("MATINEE_")}
         ours = {f"MATINEE_PROVIDERS__{name.upper()}__CONCURRENCY": str(most) for name, most in CONCURRENCY.items()}
         ours["MATINEE_JOBS__DRAIN_SECONDS"] = str(DRAIN)
+        # More starts than Discord would bear; that they are counted is tested elsewhere.
+        ours["MATINEE_DISCORD__IDENTIFIES_PER_HOUR"] = "100000"
         return inherited | ours | ({"MATINEE_CRASH_AT": crash_at} if crash_at else {})
 
     async def online_or_ended(self) -> bool:
