@@ -53,10 +53,9 @@ class Lanes:
 
     def follow(self, connection: sqlite3.Connection, old: Job, new: Job) -> None:
         """After every other change of a job's row, within the same transaction."""
-        moved = old.provider != new.provider
-        if _waits(old) and (moved or not _waits(new)):
+        if _waits(old) and not (_waits(new) and new.provider == old.provider):
             self._leave(connection, old)
-        if _waits(new) and (moved or not _waits(old)):
+        if _waits(new):
             self._join(connection, new)
         if old.state.active and not new.state.active:
             self.wake(connection, new.to.guild_id)

@@ -18,14 +18,16 @@ from tests.support.rows import GUILD, LIMITS, MEMBER, job
 
 
 class StillClock:
+    """`skew` is by how much somebody has set the wall clock, `booted` when the machine was started."""
+
     def __init__(self) -> None:
-        self.time = EPOCH
+        self.time, self.skew, self.booted = EPOCH, 0.0, 0.0
 
     def now(self) -> float:
-        return self.time
+        return self.time + self.skew
 
     def monotonic(self) -> float:
-        return self.time
+        return self.time - self.booted
 
     async def sleep(self, seconds: float) -> None:
         self.time += seconds
@@ -38,9 +40,14 @@ class Shop:
     clock: StillClock = field(default_factory=StillClock)
     seen: list[Job] = field(default_factory=list)
     points: list[str] = field(default_factory=list)
+    prices: dict[str, float] = field(default_factory=dict)
+    weights: dict[int, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.store = SqliteJobStore(self.database, self.operator, self.clock, self.seen.append, self.points.append)
+        self.store = SqliteJobStore(
+            self.database, self.operator, self.clock, self.seen.append, self.points.append,
+            prices=self.prices, weights=self.weights,
+        )  # fmt: skip
         self.policies = SqlitePolicyStore(self.database)
 
     async def queued(self, provider: str = "pipelet", *, guild: int = GUILD, member: int = MEMBER, **facts: Any) -> Job:
@@ -74,10 +81,10 @@ class Shop:
 
 
 @asynccontextmanager
-async def opened(path: Path, operator: GuildLimits = LIMITS) -> AsyncIterator[Shop]:
+async def opened(path: Path, operator: GuildLimits = LIMITS, **named: Any) -> AsyncIterator[Shop]:
     # The database's threads are no daemons: one that stays open keeps the whole run alive.
     database = await Database.open(path)
     try:
-        yield Shop(database, operator)
+        yield Shop(database, operator, **named)
     finally:
         await database.close()

@@ -1,0 +1,241 @@
+"""Who waits for whom: bounds that hold whatever comes and goes, and lanes that are always what the jobs say."""
+
+import tempfile
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bot.domain.errors import Evidence
+from bot.domain.job import Cause, Job, JobState
+from tests.support.rows import GUILD, OTHER_GUILD, limits
+from tests.support.store import Shop, opened
+
+PROVIDERS = ("chutes", "pipelet")
+arrives = st.tuples(st.just("arrives"), st.integers(1, 5), st.integers(1, 4))
+claims = st.tuples(st.just("claims"), st.sampled_from(PROVIDERS), st.just(0))
+leaves = st.tuples(st.just("leaves"), st.integers(0, 9), st.sampled_from([Evidence.MADE, Evidence.REFUSED]))
+events = st.lists(arrives | claims | claims | leaves, min_size=10, max_size=50)
+
+
+@asynccontextmanager
+async def fresh(**named: Any) -> AsyncIterator[Shop]:
+    with tempfile.TemporaryDirectory() as folder:
+        async with opened(Path(folder) / "matinee.db", **named) as shop:
+            yield shop
+
+
+@dataclass
+class Waits:
+    """For everybody who has one job waiting, the starts of others since then, and how many they may be."""
+
+    waiting: list[Job] = field(default_factory=list)
+    passed: dict[Any, int] = field(default_factory=dict)
+    bounds: dict[Any, int] = field(default_factory=dict)
+
+    def came(self, job: Job) -> None:
+        self.waiting.append(job)
+        self._begin(job)
+
+    def started(self, started: Job) -> None:
+        self.waiting = [job for job in self.waiting if job.id != started.id]
+        for who in {self.who(job) for job in self.waiting if self.contends(started, job)} - {self.who(started)}:
+            self.passed[who] += 1
+            if [self.who(job) for job in self.waiting].count(who) == 1:
+                assert self.passed[who] < self.bounds[who], (who, self.passed, self.bounds)
+        self._begin(started)
+
+    def _begin(self, job: Job) -> None:
+        """From now on this guild, or member, waits for one more start."""
+        self.passed[self.who(job)] = 0
+        self.bounds[self.who(job)] = len({self.who(other) for other in self.waiting if self.contends(other, job)})
+
+    def who(self, job: Job) -> Any:
+        return job.provider, job.to.guild_id
+
+    def contends(self, other: Job, job: Job) -> bool:
+        return other.provider == job.provider
+
+
+class WaitsOfMembers(Waits):
+    def who(self, job: Job) -> Any:
+        return job.to.guild_id, job.to.member_id
+
+    def contends(self, other: Job, job: Job) -> bool:
+        return other.to.guild_id == job.to.guild_id
+
+
+@settings(max_examples=25)
+@given(events=events, per_guild=st.integers(1, 3), concurrency=st.integers(1, 4))
+async def test_one_job_of_a_guild_waits_for_one_start_of_each_guild_that_waits(events, per_guild, concurrency):
+    """At two providers, while others are at their caps and come off them."""
+    waits = Waits()
+    async with fresh(operator=limits(active_per_guild=per_guild, burst=1000)) as shop:
+        running: list[Job] = []
+        for number, (what, first, second) in enumerate(events):
+            if what == "arrives":
+                waits.came(await shop.queued(PROVIDERS[number % 2], guild=first, member=100 * first + second))
+            elif what == "claims" and (job := await shop.claimed(first, concurrency)) is not None:
+                waits.started(job)
+                running.append(job)
+            elif what == "leaves" and running:
+                await shop.make(running.pop(first % len(running)), second)
+
+
+@settings(max_examples=25)
+@given(events=events, per_guild=st.integers(1, 3), per_member=st.integers(1, 2))
+async def test_one_job_of_a_member_waits_for_one_start_of_each_member_that_waits(events, per_guild, per_member):
+    waits = WaitsOfMembers()
+    operator = limits(active_per_guild=per_guild, active_per_member=per_member, burst=1000)
+    async with fresh(operator=operator) as shop:
+        running: list[Job] = []
+        for what, first, second in events:
+            if what == "arrives":
+                waits.came(await shop.queued(guild=second % 2, member=10 * (second % 2) + first))
+            elif what == "claims" and (job := await shop.claimed(concurrency=3)) is not None:
+                waits.started(job)
+                running.append(job)
+            elif what == "leaves" and running:
+                await shop.make(running.pop(first % len(running)), second)
+
+
+@settings(max_examples=15)
+@given(heavy=st.sampled_from([0.5, 2, 3, 7]), others=st.integers(1, 3), starts=st.integers(20, 40))
+async def test_a_guild_of_weight_w_starts_w_times_as_often_while_all_wait(heavy: float, others: int, starts: int):
+    async with fresh(weights={GUILD: heavy}) as shop:
+        guilds = [GUILD + number for number in range(others + 1)]
+        for number in range((others + 1) * starts):
+            await shop.queued(guild=guilds[number % len(guilds)])
+        won = Counter([(await shop.claimed()).to.guild_id for _ in range(starts)])
+        for guild in guilds[1:]:
+            assert abs(won[GUILD] / heavy - won[guild]) <= 1 + 1 / heavy
+
+
+async def test_idling_earns_nothing(shop: Shop):
+    for number in range(20):
+        await shop.queued(guild=GUILD + number % 2)
+    for _ in range(10):
+        await shop.claimed()
+    for _ in range(6):
+        await shop.queued(guild=99)
+    order = [(await shop.claimed()).to.guild_id for _ in range(9)]
+    assert Counter(order) == {GUILD: 3, OTHER_GUILD: 3, 99: 3}
+    assert [order.index(guild) for guild in (GUILD, OTHER_GUILD, 99)] == [0, 1, 2]
+
+
+async def test_neither_does_waiting_at_a_cap(shop: Shop):
+    await shop.limit(active_per_guild=1)
+    for _ in range(8):
+        await shop.queued()
+        await shop.queued(guild=OTHER_GUILD)
+    (held, *_) = [await shop.claimed() for _ in range(6)]
+    assert held.to.guild_id == GUILD
+    await shop.limit(active_per_guild=50)
+    order = [(await shop.claimed()).to.guild_id for _ in range(6)]
+    assert abs(Counter(order)[GUILD] - Counter(order)[OTHER_GUILD]) <= 1
+
+
+async def lanes(shop: Shop) -> tuple[Any, ...]:
+    return (
+        sorted(await shop.rows("SELECT provider, guild_id FROM lanes")),
+        sorted(await shop.rows("SELECT guild_id, member_id FROM ring")),
+    )
+
+
+WAITS = "FROM jobs WHERE state = 'queued' AND discard IS NULL"
+
+
+async def check_lanes(shop: Shop) -> None:
+    assert await lanes(shop) == (
+        sorted(await shop.rows(f"SELECT DISTINCT provider, guild_id {WAITS}")),
+        sorted(await shop.rows(f"SELECT DISTINCT guild_id, member_id {WAITS}")),
+    )
+
+
+MOVES = ("cancel", "discard", "hold", "release", "elsewhere", "claims", "again", "made")
+
+
+@settings(max_examples=40)
+@given(steps=st.lists(st.tuples(st.sampled_from(("arrives", *MOVES)), st.integers(0, 9)), max_size=40))
+async def test_lanes_and_ring_are_what_the_jobs_say_after_every_commit(steps: list[tuple[str, int]]):
+    async with fresh() as shop:
+        jobs: list[Job] = []
+        for what, number in steps:
+            if what == "arrives":
+                jobs.append(await shop.queued(PROVIDERS[number % 2], guild=1 + number % 3, member=number))
+            elif what == "claims":
+                claimed = await shop.claimed(PROVIDERS[number % 2])
+                jobs = [claimed if claimed and job.id == claimed.id else job for job in jobs]
+            elif jobs:
+                jobs[number % len(jobs)] = await moved(shop, jobs[number % len(jobs)], what)
+            await check_lanes(shop)
+
+
+async def moved(shop: Shop, job: Job, what: str) -> Job:
+    match job.state, what:
+        case JobState.QUEUED, "cancel":
+            return await shop.store.move(job, JobState.CANCELLED)
+        case JobState.QUEUED, "hold":
+            return await shop.store.move(job, JobState.HELD, held_from=JobState.QUEUED)
+        case JobState.QUEUED, "elsewhere":
+            return await shop.store.note(job, provider="chutes" if job.provider == "pipelet" else "pipelet")
+        case JobState.QUEUED | JobState.SUBMITTING, "discard":
+            return await shop.store.note(job, discard=Cause.BY_MEMBER)
+        case JobState.HELD, "release":
+            return await shop.store.move(job, JobState.QUEUED, held_from=None)
+        case JobState.SUBMITTING, "again":
+            return await shop.store.settle(job, Evidence.REFUSED, JobState.QUEUED)
+        case JobState.SUBMITTING, "made":
+            return await shop.make(job)
+    return job
+
+
+async def test_a_start_rebuilds_what_is_not_what_the_jobs_say(tmp_path: Path):
+    path = tmp_path / "matinee.db"
+    async with opened(path) as shop:
+        first, second = await shop.queued(member=1), await shop.queued(member=2)
+        gone = await shop.queued("chutes")
+        await shop.store.move(gone, JobState.CANCELLED)
+        await shop.database.write(lambda connection: connection.execute("DELETE FROM lanes"))
+        await shop.database.write(
+            lambda connection: connection.execute("UPDATE ring SET member_id = 7 WHERE place = 1")
+        )
+    async with opened(path) as shop:
+        won = [(await shop.claimed()).id for _ in range(2)]
+        assert won == [second.id, first.id]
+        await check_lanes(shop)
+
+
+async def test_jobs_that_an_older_version_left_have_their_turns(tmp_path: Path):
+    """The third migration makes the lanes out of rows that were there before."""
+    path = tmp_path / "matinee.db"
+    async with opened(path) as shop:
+        jobs = [await shop.queued(guild=guild, member=member) for guild, member in ((1, 1), (1, 2), (2, 3))]
+        older = "CREATE TABLE {0} AS SELECT {1}, 0 AS served FROM jobs WHERE 0; DROP TABLE {2};"
+        script = older.format("guild_turns", "provider, guild_id", "lanes")
+        script += older.format("member_turns", "guild_id, member_id", "ring")
+        script += """INSERT INTO guild_turns VALUES ('pipelet', 1, 9); INSERT INTO member_turns VALUES (1, 1, 9);
+            DROP TABLE rounds; DROP INDEX jobs_of_ring; DROP INDEX jobs_active_members; DROP INDEX attempts_starts;
+            DROP INDEX attempts_spent; ALTER TABLE attempts DROP COLUMN started_steady;
+            ALTER TABLE attempts DROP COLUMN settled_steady; ALTER TABLE attempts DROP COLUMN boot;
+            CREATE INDEX attempts_starts ON attempts (guild_id, started_at); PRAGMA user_version = 2"""
+        await shop.database.write(lambda connection: [connection.execute(each) for each in script.split(";")])
+    async with opened(path) as shop:
+        await check_lanes(shop)
+        assert [(await shop.claimed()).id for _ in jobs] == [jobs[2].id, jobs[1].id, jobs[0].id]
+
+
+@pytest.mark.parametrize("change", ["provider", "model"])
+async def test_a_stand_in_is_found_at_once(shop: Shop, change: str):
+    """A lane that was left alone is looked at again when its job has become another provider's or model's."""
+    queued = await shop.queued()
+    await shop.database.write(lambda connection: connection.execute("UPDATE lanes SET until = 9e999"))
+    elsewhere = {"provider": "chutes"} if change == "provider" else {"detail": "another model"}
+    await shop.store.note(queued, **elsewhere)
+    assert (await shop.claimed("chutes" if change == "provider" else "pipelet")).id == queued.id
