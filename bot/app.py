@@ -7,7 +7,7 @@ import logging
 import os
 import shutil
 import signal
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import discord
@@ -19,11 +19,10 @@ from bot.config import ConfigurationError, Settings
 from bot.delivery.channel import ChannelDelivery
 from bot.delivery.uploads import CdnUploads
 from bot.domain.errors import StorageUnavailable
-from bot.domain.generation import Capability
 from bot.domain.job import Job
 from bot.identifies import Identifies
 from bot.jobs.announcer import Announcer
-from bot.jobs.catalog import COMMANDS, Catalog
+from bot.jobs.catalog import Catalog
 from bot.jobs.fetching import Fetching
 from bot.jobs.following import Following
 from bot.jobs.housekeeping import Housekeeping
@@ -34,15 +33,13 @@ from bot.jobs.policy import Policies
 from bot.jobs.recovery import Recovery
 from bot.jobs.runner import Runner
 from bot.jobs.service import Jobs
+from bot.jobs.stand_ins import StandIns
 from bot.jobs.submission import Submission
+from bot.jobs.warden import Warden
 from bot.media._child import ChildFailed
 from bot.media.artifacts import CheckedArtifacts
 from bot.media.pictures import SafePictures
-from bot.providers.chutes import DOCUMENTED_HOSTS, ChutesProvider
-from bot.providers.chutes import MODELS as CHUTES_MODELS
-from bot.providers.cogvideox import CogVideoXProvider
-from bot.providers.pipelet import MODELS as PIPELET_MODELS
-from bot.providers.pipelet import PipeletProvider
+from bot.models import build_providers, check_models, defaults_of, stand_ins_of
 from bot.web.health import HealthPages
 from cogs import add_cogs
 from storage.database import Database, UnusableDatabaseError, caution
@@ -59,70 +56,6 @@ _GRACE_SECONDS = 0.7
 # An old process that drains, as long as it does by default, makes room in time.
 _TENANT_SECONDS = 12.0
 _TOKEN_REFUSED = 78
-
-AnyProvider = ChutesProvider | CogVideoXProvider | PipeletProvider
-
-
-def build_providers(settings: Settings) -> list[AnyProvider]:
-    """Raises ConfigurationError for a token, an address or a model id that cannot be one."""
-    configured = settings.providers
-    built: list[AnyProvider] = []
-    section = ""
-    try:
-        if chutes := configured.chutes:
-            section = "chutes"
-            urls = {**DOCUMENTED_HOSTS, **chutes.base_urls}
-            built.append(
-                ChutesProvider(chutes.token.get_secret_value(), concurrency=chutes.concurrency, base_urls=urls)
-            )
-        if cogvideox := configured.cogvideox:
-            section = "cogvideox"
-            built.append(
-                CogVideoXProvider(
-                    cogvideox.token.get_secret_value(), base_url=cogvideox.base_url, concurrency=cogvideox.concurrency
-                )
-            )
-        if pipelet := configured.pipelet:
-            section = "pipelet"
-            built.append(
-                PipeletProvider(
-                    pipelet.token.get_secret_value(), base_url=pipelet.base_url, concurrency=pipelet.concurrency
-                )
-            )
-    except ValueError as error:
-        raise ConfigurationError(f"configuration: providers.{section}: {error}; fix: correct that section") from None
-    return built
-
-
-def check_models(settings: Settings, providers: Sequence[AnyProvider]) -> None:
-    """A model that no document knows is a typing error. Raises ConfigurationError."""
-    known = {(spec.capability, spec.id) for spec in (*CHUTES_MODELS, *PIPELET_MODELS)}
-    known |= {(spec.capability, spec.id) for provider in providers for spec in provider.models()}
-    for capability, model in defaults_of(settings).items():
-        key = COMMANDS[capability]
-        fitting = {name for kind, name in known if kind is capability}
-        _check_model(f"defaults.{key}", model, f"model for /{key}", fitting)
-    for model, section in settings.models.items():
-        _check_model(f"models.{model}", model, "model", {name for _, name in known})
-        kinds = {kind for kind, name in known if name == model}
-        fitting = {name for kind, name in known if kind in kinds} - {model}
-        for other in section.fall_back:
-            _check_model(f"models.{model}.fall_back", other, f"stand-in for {model}", fitting)
-
-
-def _check_model(key: str, model: str, what: str, fitting: Collection[str]) -> None:
-    if model not in fitting:
-        raise ConfigurationError(
-            f"configuration: {key}: {model!r} is no {what}; fix: one of {', '.join(sorted(fitting))}"
-        )
-
-
-def defaults_of(settings: Settings) -> dict[Capability, str]:
-    return {
-        Capability.TEXT_TO_VIDEO: settings.defaults.video,
-        Capability.IMAGE_TO_VIDEO: settings.defaults.animate,
-        Capability.TEXT_TO_IMAGE: settings.defaults.image,
-    }
 
 
 class App:
@@ -190,8 +123,12 @@ class App:
             self.client, artifacts, clock, keep_days=settings.media.keep_days, revoked=self._revoked
         )
         self._stack.push_async_callback(delivery.close)
-        places = Places(store, self.policies, clock)
-        submission = Submission(self.catalog, store, artifacts, pictures, clock)
+        wait_seconds = settings.jobs.wait_minutes * 60
+        places = Places(store, self.policies, clock, wait_seconds)
+        submission = Submission(
+            self.catalog, store, artifacts, pictures, clock,
+            wait_seconds=wait_seconds, max_paid_attempts=settings.jobs.max_paid_attempts,
+        )  # fmt: skip
         following = Following(
             store, delivery, submission, Fetching(artifacts, submission, clock), Paces(store, self.catalog, clock),
             clock, settings.jobs.stuck_minutes * 60,
@@ -202,13 +139,21 @@ class App:
             recovery=Recovery(store, artifacts, delivery, submission, clock), announcer=self.announcer, live=live,
             clock=clock,
         )  # fmt: skip
+        identity = RandomIdentity()
+        self.warden = Warden(
+            catalog=self.catalog, store=store, live=live, announcer=self.announcer, clock=clock, patience=wait_seconds,
+            stand_ins=StandIns(
+                catalog=self.catalog, policies=self.policies, pictures=pictures, store=store,
+                fall_back=stand_ins_of(settings), seed=identity.seed,
+            ),
+        )  # fmt: skip
         self.jobs = Jobs(
             catalog=self.catalog, store=store, policies=self.policies, places=places, live=live, pictures=pictures,
             uploads=CdnUploads(
                 settings.media.directory / "uploads", settings.media.max_picture_bytes, clock,
                 trusted=yarl.URL(settings.discord.api_url),
             ),
-            identity=RandomIdentity(), clock=clock, cancel_running=self.runner.cancel,
+            identity=identity, clock=clock, cancel_running=self.runner.cancel,
             resume=self.runner.resume, wake=self.runner.wake, room=self._has_room,
         )  # fmt: skip
         self.housekeeping = Housekeeping(
@@ -294,7 +239,7 @@ class App:
         await self.client.log_in(token)
         await self._sync_commands()
         await self.runner.start()
-        for work in (self.announcer.run, *self.housekeeping.chores()):
+        for work in (self.announcer.run, self.warden.run, *self.housekeeping.chores()):
             self._tasks.append(asyncio.create_task(work()))
         # All that was imported stays; searching it for garbage would stop the event loop for 50 ms again and again.
         gc.freeze()
@@ -333,6 +278,7 @@ class App:
 
     def _observe(self, job: Job) -> None:
         self.runner.observe(job)
+        self.warden.observe(job)
 
     def _has_room(self) -> bool:
         storage = self._settings.storage

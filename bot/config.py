@@ -161,6 +161,8 @@ class Web(Section):
 class Jobs(Section):
     drain_seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 8
     stuck_minutes: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 45
+    wait_minutes: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 30
+    max_paid_attempts: Annotated[int, Field(ge=1, le=5)] = 1
 
 
 class Settings(BaseSettings):

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import aiohttp
 
-from bot.app import AnyProvider, build_providers, check_models
 from bot.config import ConfigurationError, Settings, load
 from bot.domain.errors import ProviderError, StorageUnavailable
+from bot.models import AnyProvider, build_providers, check_models
 from storage.database import Database, UnusableDatabaseError, caution
 
 _SECONDS = 10.0

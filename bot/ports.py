@@ -100,6 +100,13 @@ class Pictures(Protocol):
         """
         ...
 
+    async def again(self, name: str, frames: Sequence[Frame] = (), *, small: bool = False) -> Picture:
+        """A prepared picture once more, as a new one: fitted to the frame nearest in shape, `small` in fewer bytes.
+
+        Raises BadPicture, for one that is gone too.
+        """
+        ...
+
     def path(self, name: str) -> Path: ...
 
     def forget(self, name: str) -> None: ...
@@ -145,11 +152,20 @@ class UnusableMedia(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Outage:
+    """What keeps a waiting job's model from being asked, and when the job is dropped if it stays so (epoch)."""
+
+    trouble: Trouble
+    ends_at: float
+
+
+@dataclass(frozen=True, slots=True)
 class Place:
     """Where a waiting job stands: `ahead` jobs of its guild start first; `ready_at` (epoch) once figures exist."""
 
     ahead: int
     ready_at: float | None
+    outage: Outage | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,8 +259,6 @@ class JobStore(Protocol):
     async def unfinished(self) -> Sequence[Job]:
         """Jobs in no terminal state, and ended ones whose member was not told yet, oldest first."""
         ...
-
-    async def queued(self, guild_id: int) -> Sequence[Job]: ...
 
     async def waiting(self, guild_id: int, now: float) -> Waiting: ...
 

@@ -64,10 +64,13 @@ class Health:
 
     def troubles(self, connection: sqlite3.Connection) -> list[Trouble]:
         found = []
-        for row in self._queries.every_breaker(connection):
+        for row in list(self._queries.every_breaker(connection)):
             breaker = _decode(row["breaker"])
             if breaker.cause is not None:
-                found.append(Trouble(row["provider"], row["model"], breaker.cause, breaker.since, breaker.until))
+                provider, model = row["provider"], row["model"]
+                tried = self._under_way(connection, provider, model, breaker) > breaker.newest
+                again_at = math.inf if tried else breaker.until
+                found.append(Trouble(provider, model, breaker.cause, breaker.since, again_at))
         return found
 
 

@@ -121,7 +121,8 @@ class GenerationRequest:
     """A request that its model's document accepts. None is left out of what is sent.
 
     `size` is an index into the model's sizes, `size_label` its words for members; `frames` is set when the model
-    counts frames, `duration` (seconds) whenever the member asked for a length.
+    counts frames, `duration` (seconds) whenever the member asked for a length. `shrunk`: its pictures were too large
+    for the provider, and were made smaller once.
     """
 
     capability: Capability
@@ -138,6 +139,7 @@ class GenerationRequest:
     seed: int | None = None
     spoiler: bool = False
     images: tuple[str, ...] = ()
+    shrunk: bool = False
 
 
 def clean(text: str) -> str:

@@ -6,6 +6,7 @@ half-open  one attempt goes; a result closes the breaker, a failure opens it aga
 """
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -104,7 +105,10 @@ class Breaker:
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """An open breaker, for people: a provider (`model` is WHOLE), or one model of it; tried again at `again_at`."""
+    """An open breaker, for people: of a provider (`model` is WHOLE), or of one model.
+
+    One job is let through from `again_at` on; infinity while one is under way.
+    """
 
     provider: str
     model: str
@@ -118,3 +122,12 @@ class Trouble:
     def ends_at(self, queued_at: float, patience: float) -> float:
         """When a job that has been in the queue since then has waited for `patience` seconds without a provider."""
         return max(self.since, queued_at) + patience
+
+
+def trouble_of(troubles: Iterable[Trouble], provider: str, model: str) -> Trouble | None:
+    """What keeps a model from being asked: the oldest of its troubles, until the last of them lets a job through."""
+    found = [trouble for trouble in troubles if trouble.concerns(provider, model)]
+    if not found:
+        return None
+    oldest = min(found, key=lambda trouble: trouble.since)
+    return replace(oldest, again_at=max(trouble.again_at for trouble in found))

@@ -58,7 +58,8 @@ MOVES: dict[JobState, frozenset[JobState]] = {
             _S.HELD,
         }
     ),
-    _S.SUBMITTED: frozenset({_S.RESULT, _S.REFUSED, _S.LOST_RESULT, _S.CANCELLED, _S.POISON, _S.HELD}),
+    # Back to the queue only where the operator lets a job be paid for more than once.
+    _S.SUBMITTED: frozenset({_S.QUEUED, _S.RESULT, _S.REFUSED, _S.LOST_RESULT, _S.CANCELLED, _S.POISON, _S.HELD}),
     _S.RESULT: frozenset({_S.POSTING, _S.CANCELLED, _S.UNDELIVERABLE, _S.LOST_RESULT, _S.HELD}),
     _S.POSTING: frozenset({_S.DONE, _S.UNDELIVERABLE, _S.LOST_RESULT, _S.POISON, _S.HELD}),
     # After a restore; a moderator lets it go on from where it was, or drops it (R14).

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from bot.domain.errors import Evidence, Unavailable
+from bot.domain.errors import Evidence, ProviderError, Unavailable
 
 _FIRST_PAUSE = 5.0
 _LEAST_RETRY_AFTER = 1.0
@@ -18,22 +18,28 @@ class Patience:
     seconds: float
 
 
-_NOT_SENT = Patience(5, 120)
 _BUSY = Patience(5, 300)
 # A 429 uses up no try: the provider names the time, and it is waited for.
 _RATE_LIMITED = Patience(1_000_000, 3600)
+# Who is down, or refuses us, is left alone by its breaker. More tries mean that others are served and this job is not.
+_MOST_TRIES = 12
 
 
-def next_try(error: Unavailable, tries: int, first_try_at: float, now: float) -> float | None:
-    """When to submit again, in epoch seconds, or None when patience has run out. `tries` counts this one."""
-    patience = _NOT_SENT if error.evidence is Evidence.NOT_SENT else _BUSY
-    pause = _FIRST_PAUSE * 2.0 ** (min(tries, 6) - 1)
-    if error.status == _TOO_MANY_REQUESTS:
-        patience = _RATE_LIMITED
-        # No try is used up that could be counted: it is age that makes the pauses longer.
-        pause = max(_FIRST_PAUSE, now - first_try_at)
-    if error.retry_after is not None:
-        pause = max(_LEAST_RETRY_AFTER, error.retry_after)
+def next_try(error: ProviderError, tries: int, first_try_at: float, now: float, wait_seconds: float) -> float | None:
+    """When to submit again, in epoch seconds, or None when patience has run out. `tries` counts this one.
+
+    `wait_seconds` is how long a job waits for a provider that is down or refuses us.
+    """
+    patience, pause = Patience(_MOST_TRIES, wait_seconds), 0.0
+    if isinstance(error, Unavailable):
+        pause = _FIRST_PAUSE * 2.0 ** (min(tries, 6) - 1)
+        if error.status == _TOO_MANY_REQUESTS:
+            # No try is used up that could be counted: it is age that makes the pauses longer.
+            patience, pause = _RATE_LIMITED, max(_FIRST_PAUSE, now - first_try_at)
+        elif error.evidence is not Evidence.NOT_SENT:
+            patience = _BUSY
+        if error.retry_after is not None:
+            pause = max(_LEAST_RETRY_AFTER, error.retry_after)
     pause = min(pause, _LONGEST_RETRY_AFTER)
     if tries >= patience.tries or now + pause > first_try_at + patience.seconds:
         return None

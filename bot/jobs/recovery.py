@@ -5,7 +5,7 @@ import logging
 from bot.domain.errors import Evidence
 from bot.domain.job import MOVES, Cause, Job, JobState
 from bot.jobs.submission import Submission
-from bot.ports import Artifacts, Clock, Delivery, JobStore, UnusableMedia
+from bot.ports import Artifacts, Clock, Delivery, JobStore
 
 log = logging.getLogger(__name__)
 
@@ -43,13 +43,7 @@ class Recovery:
 
     async def _account(self, job: Job) -> Job:
         """The call may have been paid for. Its bytes count if all of them reached the disk; else nobody can know."""
-        try:
-            left = self._artifacts.left_over(job)
-            if left is not None:
-                return await self._submission.made(job, await self._artifacts.keep(job, left))
-        except (UnusableMedia, OSError) as error:
-            log.info("what was left is not a whole result: %s", error, extra={"job": job.id})
+        if (made := await self._submission.salvaged(job)) is not None:
+            return made
         log.warning("cut off while it was submitted", extra={"job": job.id, "provider": job.provider})
-        return await self._store.settle(
-            job, Evidence.AMBIGUOUS, JobState.AMBIGUOUS, cause=Cause.RESTARTED, ended_at=self._clock.now()
-        )
+        return await self._submission.uncertain(job, Cause.RESTARTED)

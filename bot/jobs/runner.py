@@ -166,7 +166,7 @@ class Runner:
     def _rests(self, job: Job) -> bool:
         """Whether nothing is to be done for a job now: it was told, waits for its turn, or for the next process."""
         if job.state is JobState.QUEUED:
-            return self._catalog.provider(job.provider) is not None and job.discard is None
+            return job.discard is None
         if job.state is JobState.SUBMITTED:
             return self._closing or self._following.waits(job)
         return job.told
@@ -206,7 +206,9 @@ class Runner:
             return await self._recovery.step(job)
         match job.state:
             case JobState.QUEUED:
-                return await self._withdraw(job)
+                # Thrown away while its provider was asked, in vain.
+                ended_at = self._clock.now()
+                return await self._store.move(job, JobState.CANCELLED, cause=job.discard, ended_at=ended_at)
             case JobState.SUBMITTING:
                 return await self._submission.submit(job)
             case JobState.SUBMITTED:
@@ -220,13 +222,6 @@ class Runner:
             case _:
                 await self._delivery.tell(job)
                 return await self._store.note(job, told=True)
-
-    async def _withdraw(self, job: Job) -> Job:
-        """It will never have its turn: thrown away while it was asked for, or nobody is left to make it."""
-        now = self._clock.now()
-        if job.discard is not None:
-            return await self._store.move(job, JobState.CANCELLED, cause=job.discard, ended_at=now)
-        return await self._store.move(job, JobState.REFUSED, cause=Cause.MODEL_GONE, ended_at=now)
 
     async def _give_up(self, job: Job) -> Job:
         """A mistake of ours that does not pass must not leave anybody waiting for ever."""

@@ -2,15 +2,19 @@
 
 import asyncio
 import logging
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from bot.age import Age, TooOld
 from bot.domain.errors import (
     Ambiguous,
+    BadPicture,
     BadResponse,
     Evidence,
     ProviderError,
     Rejected,
+    StorageUnavailable,
     Unauthorized,
     Unavailable,
 )
@@ -21,7 +25,7 @@ from bot.ports import Artifacts, Clock, DirectProvider, JobStore, Pictures, Prov
 
 log = logging.getLogger(__name__)
 
-_GONE = 404
+_PAYMENT, _GONE, _TOO_LARGE = 402, 404, 413
 _REDIRECTS = range(300, 400)
 _RATE_LIMITED = 429
 _SERVER_ERRORS = frozenset({500, 502, 504})
@@ -32,10 +36,20 @@ _PAUSE = 5.0
 
 class Submission:
     def __init__(
-        self, catalog: Catalog, store: JobStore, artifacts: Artifacts, pictures: Pictures, clock: Clock
+        self,
+        catalog: Catalog,
+        store: JobStore,
+        artifacts: Artifacts,
+        pictures: Pictures,
+        clock: Clock,
+        *,
+        wait_seconds: float = 1800.0,
+        max_paid_attempts: int = 1,
     ) -> None:
+        """`wait_seconds`: how long a job waits for a provider that is down or refuses us."""
         self._catalog, self._store, self._artifacts = catalog, store, artifacts
         self._pictures, self._clock = pictures, clock
+        self._wait_seconds, self._max_paid_attempts = wait_seconds, max_paid_attempts
         self._held: set[asyncio.Task[RemoteHandle | None]] = set()
 
     def cut(self) -> None:
@@ -57,7 +71,7 @@ class Submission:
         try:
             handle = await call
         except asyncio.CancelledError:
-            return await self._end(job, Evidence.AMBIGUOUS, JobState.AMBIGUOUS, Cause.RESTARTED)
+            return await self.salvaged(job) or await self.uncertain(job, Cause.RESTARTED)
         except TooOld:
             # This process was suspended since the claim (R8). No byte has left, and no try is used up.
             return await self._store.settle(job, Evidence.NOT_SENT, JobState.QUEUED, tries=job.tries - 1)
@@ -65,7 +79,7 @@ class Submission:
             return await self._answer(job, provider, error)
         except OSError:
             log.exception("the answer could not be written", extra={"job": job.id})
-            return await self._end(job, Evidence.CHARGED_UNUSABLE, JobState.LOST_RESULT, Cause.STORAGE_FULL)
+            return await self.lost(job, Cause.STORAGE_FULL)
         finally:
             self._held.discard(call)
         if handle is not None:
@@ -112,13 +126,38 @@ class Submission:
             job, JobState.CANCELLED, cause=job.discard, artifact=None, ended_at=self._clock.now()
         )
 
-    async def uncertain(self, job: Job) -> Job:
+    async def uncertain(
+        self, job: Job, cause: Cause = Cause.NO_ANSWER, detail: str = "", status: int | None = None
+    ) -> Job:
         """Nobody can know whether it was paid for."""
-        return await self._end(job, Evidence.AMBIGUOUS, JobState.AMBIGUOUS, Cause.NO_ANSWER)
+        return await self._paid(job, Evidence.AMBIGUOUS, JobState.AMBIGUOUS, cause, detail, status)
 
-    async def lost(self, job: Job, cause: Cause, detail: str = "") -> Job:
+    async def lost(self, job: Job, cause: Cause, detail: str = "", status: int | None = None) -> Job:
         """Paid for, and nothing to show for it."""
-        return await self._end(job, Evidence.CHARGED_UNUSABLE, JobState.LOST_RESULT, cause, detail)
+        return await self._paid(job, Evidence.CHARGED_UNUSABLE, JobState.LOST_RESULT, cause, detail, status)
+
+    async def _paid(
+        self, job: Job, evidence: Evidence, to: JobState, cause: Cause, detail: str, status: int | None
+    ) -> Job:
+        """The end, or one more attempt as far as the operator wants to pay for it."""
+        provider = self._catalog.provider(job.provider)
+        last = provider is None or not provider.billed or job.charged + 1 >= self._max_paid_attempts
+        if last or job.discard is not None or cause is Cause.STORAGE_FULL:
+            return await self._end(job, evidence, to, cause, detail, status)
+        log.warning("asked again, and perhaps paid again", extra={"job": job.id, "charged": job.charged + 1})
+        return await self._store.settle(
+            job, evidence, JobState.QUEUED, status=status, charged=job.charged + 1, cause=cause, detail=detail,
+            remote=None, tries=0, first_try_at=None, not_before=self._clock.now() + _PAUSE,
+        )  # fmt: skip
+
+    async def salvaged(self, job: Job) -> Job | None:
+        """The job with its result, when all of that had reached the disk although the call was cut (R10)."""
+        try:
+            left = self._artifacts.left_over(job)
+            return None if left is None else await self.made(job, await self._artifacts.keep(job, left))
+        except (UnusableMedia, OSError) as error:
+            log.info("what was left is not a whole result: %s", error, extra={"job": job.id})
+            return None
 
     async def _answer(self, job: Job, provider: Provider, error: ProviderError) -> Job:
         extra = {"job": job.id, "provider": error.provider, "status": error.status, "evidence": error.evidence.value}
@@ -126,30 +165,67 @@ class Submission:
         status, detail = error.status, error.detail
         match error:
             case Unavailable():
-                return await self._again_or_refuse(job, error)
+                return await self._wait(job, error, _cause_of_waiting(error))
             case Unauthorized():
                 log.error("%s refuses our key or account (status %s)", error.provider, status, extra=extra)
-                return await self._end(job, Evidence.REFUSED, JobState.REFUSED, Cause.UNAUTHORIZED, status=status)
+                return await self._wait(job, error, _cause_of_waiting(error))
+            case Rejected() if status == _GONE:
+                return await self._wait(job, error, Cause.MODEL_GONE)
+            case Rejected() if status == _TOO_LARGE and job.request.images and not job.request.shrunk:
+                return await self._shrink(job, error)
             case Rejected():
-                return await self._end(job, Evidence.REFUSED, JobState.REFUSED, _rejection(status), detail, status)
+                cause = Cause.REDIRECTED if status in _REDIRECTS else Cause.REJECTED
+                return await self._end(job, Evidence.REFUSED, JobState.REFUSED, cause, detail, status)
             case BadResponse():
-                return await self._end(job, error.evidence, JobState.LOST_RESULT, Cause.UNUSABLE, detail, status)
+                return await self.lost(job, Cause.UNUSABLE, detail, status)
             case Ambiguous() if not provider.billed and status in _SERVER_ERRORS and not job.repeated:
                 return await self._repeat(job, provider, error)
             case _:
-                return await self._end(job, Evidence.AMBIGUOUS, JobState.AMBIGUOUS, Cause.NO_ANSWER, detail, status)
+                return await self.uncertain(job, detail=detail, status=status)
 
-    async def _again_or_refuse(self, job: Job, error: Unavailable) -> Job:
-        again_at = next_try(error, job.tries, job.first_try_at or job.created_at, self._clock.now())
-        not_sent = error.evidence is Evidence.NOT_SENT
-        cause = Cause.UNREACHABLE if not_sent else Cause.BUSY
+    async def _wait(self, job: Job, error: ProviderError, cause: Cause) -> Job:
+        """Nothing was spent: it goes back to its place, until its provider is asked again or patience ends."""
+        now = self._clock.now()
+        again_at = next_try(error, job.tries, job.first_try_at or job.created_at, now, self._wait_seconds)
         if again_at is None:
             return await self._end(job, error.evidence, JobState.REFUSED, cause, error.detail, error.status)
         # A 429 names its own time and uses up no try.
         tries = job.tries - 1 if error.status == _RATE_LIMITED else job.tries
+        told = error.retry_after if isinstance(error, Unavailable) else None
         return await self._store.settle(
-            job, error.evidence, JobState.QUEUED, status=error.status, not_before=again_at, tries=tries, cause=cause
+            job,
+            error.evidence,
+            JobState.QUEUED,
+            status=error.status,
+            retry_at=None if told is None else again_at,
+            not_before=again_at,
+            tries=tries,
+            cause=cause,
+            detail=error.detail,
         )
+
+    async def _shrink(self, job: Job, error: Rejected) -> Job:
+        """Its pictures in fewer bytes, once."""
+        smaller: list[str] = []
+        try:
+            for name in job.request.images:
+                picture = await self._pictures.again(name, small=True)
+                smaller.append(picture.name)
+        except (BadPicture, StorageUnavailable):
+            self._forget(smaller)
+            return await self._end(job, Evidence.REFUSED, JobState.REFUSED, Cause.REJECTED, error.detail, error.status)
+        request = replace(job.request, images=tuple(smaller), shrunk=True)
+        queued = await self._store.settle(
+            job, Evidence.REFUSED, JobState.QUEUED, status=error.status, request=request, cause=None
+        )
+        # A job that is a retry shares its pictures with the one that it retries.
+        if job.retry_of is None:
+            self._forget(job.request.images)
+        return queued
+
+    def _forget(self, pictures: Iterable[str]) -> None:
+        for name in pictures:
+            self._pictures.forget(name)
 
     async def _repeat(self, job: Job, provider: Provider, error: ProviderError) -> Job:
         """Nobody bills a self-hosted provider: ask it once more when it says that it is well."""
@@ -163,7 +239,7 @@ class Submission:
             return await self._store.settle(
                 job, Evidence.AMBIGUOUS, JobState.QUEUED, status=error.status, repeated=True
             )
-        return await self._end(job, Evidence.AMBIGUOUS, JobState.AMBIGUOUS, Cause.NO_ANSWER, error.detail, error.status)
+        return await self.uncertain(job, detail=error.detail, status=error.status)
 
     async def _end(
         self, job: Job, evidence: Evidence, to: JobState, cause: Cause, detail: str = "", status: int | None = None
@@ -173,7 +249,9 @@ class Submission:
         )
 
 
-def _rejection(status: int | None) -> Cause:
-    if status == _GONE:
-        return Cause.MODEL_GONE
-    return Cause.REDIRECTED if status is not None and status in _REDIRECTS else Cause.REJECTED
+def _cause_of_waiting(error: ProviderError) -> Cause:
+    if error.evidence is Evidence.NOT_SENT:
+        return Cause.UNREACHABLE
+    if isinstance(error, Unavailable):
+        return Cause.BUSY
+    return Cause.NO_CREDIT if error.status == _PAYMENT else Cause.UNAUTHORIZED

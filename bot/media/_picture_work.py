@@ -39,7 +39,7 @@ ACCEPTED = {
 }
 LEAST_SIDE = 16
 LONGEST_SIDE = 1280
-QUALITY = 95
+QUALITY, LOWER_QUALITY = 95, 60
 # Room for a good filter after a decoder or a box filter has done the coarse part of the scaling.
 GAP = 2.0
 
@@ -57,7 +57,8 @@ class _Refused(Exception):
 
 
 def work(order: dict[str, Any]) -> dict[str, object]:
-    """`source` and `target` are paths, `frames` is [[width or null, height or null], ...]; `max_bytes`, `max_pixels`.
+    """`source` and `target` are paths, `frames` is [[width or null, height or null], ...]; `max_bytes`, `max_pixels`;
+    `small` for fewer bytes.
 
     Answers `width`, `height` and `frame`; or `problem`; or `errno` when the disk refused.
     """
@@ -69,7 +70,7 @@ def work(order: dict[str, Any]) -> dict[str, object]:
         if len(data) > order["max_bytes"]:
             return {"problem": PictureProblem.TOO_MANY_BYTES}
         picture, frame = _prepare(data, order["max_pixels"], order["frames"])
-        _write(out, _pixels.jpeg(picture, QUALITY))
+        _write(out, _pixels.jpeg(picture, LOWER_QUALITY if order["small"] else QUALITY))
     except _Refused as refused:
         return {"problem": refused.problem}
     except OSError as error:

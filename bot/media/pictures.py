@@ -5,6 +5,7 @@ import errno
 import os
 import re
 import secrets
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -51,12 +52,14 @@ class SafePictures:
     async def close(self) -> None:
         await self._children.close()
 
-    async def prepare(self, data: Path, frames: Sequence[Frame], option: str = "image") -> Picture:
+    async def prepare(
+        self, data: Path, frames: Sequence[Frame], option: str = "image", *, small: bool = False
+    ) -> Picture:
         """As the port says; also raises StorageUnavailable when disk or process table is full, or on closing."""
         name = f"{self._token(16)}.jpg"
         part = self.path(name).with_suffix(".part")
         try:
-            return await self._prepare(data, part, name, frames)
+            return await self._prepare(data, part, name, frames, small)
         except OSError as error:
             raise StorageUnavailable(full=error.errno not in _PASSING) from error
         except _Unfit as unfit:
@@ -64,13 +67,26 @@ class SafePictures:
         finally:
             _remove(data, part)
 
-    async def _prepare(self, data: Path, part: Path, name: str, frames: Sequence[Frame]) -> Picture:
+    async def again(self, name: str, frames: Sequence[Frame] = (), *, small: bool = False) -> Picture:
+        """As the port says; also raises StorageUnavailable as `prepare` does."""
+        copy = self.path(name).with_suffix(f".{self._token(4)}")
+        try:
+            await asyncio.to_thread(shutil.copyfile, self.path(name), copy)
+        except FileNotFoundError:
+            raise BadPicture(PictureProblem.UNREACHABLE) from None
+        except OSError as error:
+            _remove(copy)
+            raise StorageUnavailable(full=True) from error
+        return await self.prepare(copy, frames, small=small)
+
+    async def _prepare(self, data: Path, part: Path, name: str, frames: Sequence[Frame], small: bool) -> Picture:
         order = {
             "source": _checked(data, self._max_bytes),
             "target": str(part),
             "max_bytes": self._max_bytes,
             "max_pixels": self._max_pixels,
             "frames": [(frame.width, frame.height) for frame in frames],
+            "small": small,
         }
         try:
             answer = await self._children.ask(order)

@@ -99,7 +99,8 @@ def model_label(spec: ModelSpec) -> str:
 
 def job_line(job: Job, *, member: bool = False) -> str:
     who = f" · <@{job.to.member_id}>" if member else ""
-    return f"`{job.id}` · {_STATES[job.state]} · {name(job.request.model)}{who} · {when(job.created_at)}"
+    instead = f" in place of {name(job.asked_model)}" if job.asked_model else ""
+    return f"`{job.id}` · {_STATES[job.state]} · {name(job.request.model)}{instead}{who} · {when(job.created_at)}"
 
 
 def queue_list(waiting: Sequence[Job], mine: Sequence[Job]) -> list[str]:

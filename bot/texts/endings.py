@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from bot.domain.job import Artifact, Cause, Job, JobState
 from bot.domain.messages import Button, Message, Verb
-from bot.texts.words import code, inert, link, name, noun, number, size, span
+from bot.texts.words import code, in_place_of, inert, link, name, noun, number, size, span
 
 _RETRY_LABEL = "Retry"
 _ASK_LATER = "Try again in a few minutes, or choose another model."
@@ -36,6 +36,11 @@ _REASONS: dict[Cause, _Reason] = {
         "{provider} does not accept this bot's key or account",
         "The operator has to put that right; until then choose a model of another provider.",
     ),
+    Cause.NO_CREDIT: _Reason(
+        "{provider} finds no credit in this bot's account",
+        "The operator has to put that right; until then choose a model of another provider.",
+    ),
+    Cause.FAILING: _Reason("{provider} kept failing with this model", _ASK_LATER),
     Cause.MODEL_GONE: _Reason(
         "{provider} does not offer this model any more", "Choose another one; `/models` lists them."
     ),
@@ -75,7 +80,8 @@ def ending(job: Job, keep_days: float = 7) -> Message:
     """What the queue message becomes. `keep_days` is how long the file of an undeliverable job stays."""
     word, sentence = _ending(job, keep_days)
     head = f"Job `{job.id}` · {name(job.request.model)} · **{word}**"
-    return Message("\n".join([head, inert(job.request.prompt), sentence]), _retry(job))
+    lines = [head, inert(job.request.prompt), *filter(None, [in_place_of(job)]), sentence]
+    return Message("\n".join(lines), _retry(job))
 
 
 def _ending(job: Job, keep_days: float) -> tuple[str, str]:
@@ -116,6 +122,7 @@ def result(job: Job, artifact: Artifact, *, compressed_from: int | None = None) 
         f"<@{job.to.member_id}> here is your {noun(job)} · job `{job.id}` · {name(job.request.model)}",
         inert(job.request.prompt),
         " · ".join(fact for fact in facts if fact),
+        *filter(None, [in_place_of(job)]),
     ]
     if compressed_from is not None:
         lines.append(
@@ -149,6 +156,8 @@ def _spent(job: Job, provider: str) -> str:
         return f"Whether {provider} bills it is not known."
     if job.made_at is not None or job.state in _MADE:
         return "It had been made, so it counts as spent."
+    if job.charged:
+        return "An earlier try may have been charged."
     return "Nothing was spent."
 
 

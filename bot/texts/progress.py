@@ -1,11 +1,13 @@
 """The queue message while a job lives."""
 
+import math
+
 from bot.domain.generation import GenerationRequest
 from bot.domain.job import Cause, InProgress, InQueue, Job, JobState, RemoteStatus
 from bot.domain.messages import Button, Message, Verb
-from bot.ports import Place
+from bot.ports import Outage, Place
 from bot.texts.endings import ending
-from bot.texts.words import inert, name, noun, number, when
+from bot.texts.words import in_place_of, inert, name, noun, number, when
 
 # An estimate that creeps on with the clock would edit the message for nothing.
 _ROUNDING = 15
@@ -19,6 +21,7 @@ def queue_message(job: Job, place: Place | None = None, progress: RemoteStatus |
     lines = [
         f"Job `{job.id}` · {name(job.request.model)} · **{stage}**",
         *asked(job.request),
+        *filter(None, [in_place_of(job)]),
         standing,
     ]
     if job.discard:
@@ -73,21 +76,49 @@ def _standing(job: Job, place: Place | None, progress: RemoteStatus | None) -> t
 
 
 def _waiting(job: Job, place: Place | None) -> str:
+    if place is not None and place.outage is not None:
+        return _outage(job, place.outage)
     if job.cause is not None or job.tries:
         tries = f" (tries: {job.tries})" if job.tries else ""
         again = f" Next try {when(job.not_before)}." if job.not_before else ""
-        return f"Waiting for its provider: {name(job.provider)} {_obstacle(job.cause)}{tries}.{again}"
+        obstacle = _OBSTACLES.get(job.cause, "could not take it yet")
+        return f"Waiting for its provider: {name(job.provider)} {obstacle}{tries}.{again}"
     if place is None:
         return "It has a place in this guild's queue."
     return f"Place {place.ahead + 1} in this guild's queue.{_ready(place)}"
 
 
-def _obstacle(cause: Cause | None) -> str:
-    if cause is Cause.UNREACHABLE:
-        return "could not be reached"
-    if cause is Cause.BUSY:
-        return "is busy"
-    return "could not take it yet"
+def _outage(job: Job, outage: Outage) -> str:
+    trouble = outage.trouble
+    what = _OUTAGES[trouble.cause].format(model=name(trouble.model))
+    again = "being tried again now" if math.isinf(trouble.again_at) else f"tried again {when(trouble.again_at)}"
+    cost = "costs nothing more" if job.charged else "costs nothing"
+    return (
+        f"Waiting: {name(job.provider)} {what}; {again}. "
+        f"If it stays so, this job is dropped {when(outage.ends_at)} and {cost}."
+    )
+
+
+_OUTAGES = {
+    Cause.UNREACHABLE: "does not answer for {model}",
+    Cause.FAILING: "keeps failing at {model}",
+    Cause.MODEL_GONE: "does not offer {model}",
+    Cause.UNAUTHORIZED: "does not accept this bot's key or account",
+    Cause.NO_CREDIT: "finds no credit in this bot's account",
+}
+_OBSTACLES: dict[Cause | None, str] = {
+    Cause.UNREACHABLE: "could not be reached",
+    Cause.BUSY: "is busy",
+    Cause.UNAUTHORIZED: "did not accept this bot's key or account",
+    Cause.NO_CREDIT: "found no credit in this bot's account",
+    Cause.MODEL_GONE: "did not offer the model",
+    Cause.NO_ANSWER: "gave no usable answer and is asked again",
+    Cause.RESTARTED: "was cut off by a restart of Matinee and is asked again",
+    Cause.UNUSABLE: "sent what does not play and is asked again",
+    Cause.FAILED: "failed to make it and is asked again",
+    Cause.STUCK: "stopped moving and is asked again",
+    Cause.RESULT_GONE: "lost the result and is asked again",
+}
 
 
 def _ready(place: Place | None) -> str:

@@ -69,6 +69,13 @@ def noun(job: Job) -> str:
     return "picture" if job.request.capability is Capability.TEXT_TO_IMAGE else "film"
 
 
+def in_place_of(job: Job) -> str:
+    """Who stands in for whom; "" when it is made by the model that was asked for."""
+    if job.asked_model is None:
+        return ""
+    return f"Made by {name(job.request.model)} in place of {name(job.asked_model)}, which is out of order."
+
+
 def listed(items: Sequence[str], last: str = "and") -> str:
     if len(items) < 2:
         return "".join(items)

@@ -13,6 +13,7 @@ from bot.domain.errors import BadPicture, PictureProblem
 from bot.domain.generation import Asked, Capability, Frame
 from bot.domain.job import Cause, Destination, Job, JobState
 from bot.domain.limits import GuildLimits
+from bot.domain.stand_in import FallBack
 from bot.jobs.announcer import Announcer
 from bot.jobs.catalog import Catalog
 from bot.jobs.fetching import Fetching
@@ -25,7 +26,9 @@ from bot.jobs.policy import Policies
 from bot.jobs.recovery import Recovery
 from bot.jobs.runner import Runner
 from bot.jobs.service import By, Draft, Jobs, Upload
+from bot.jobs.stand_ins import StandIns
 from bot.jobs.submission import Submission
+from bot.jobs.warden import Warden
 from bot.ports import Picture, Provider
 from storage.database import Database
 from storage.job_store import SqliteJobStore
@@ -43,6 +46,7 @@ from tests.support.outside import (
 from tests.support.rows import CHANNEL, GUILD, LIMITS, MEMBER, MODERATOR
 
 STUCK_SECONDS = 2700.0
+WAIT_SECONDS = 1800.0
 # Six hours: long enough for every patience, short enough to be lived through.
 KEEP_DAYS = 0.25
 DEFAULTS = {Capability.TEXT_TO_VIDEO: "wan22-fast-t2v", Capability.IMAGE_TO_VIDEO: "wan22-fast-i2v"}
@@ -103,6 +107,13 @@ class PlainPictures:
         name = data.rename(data.with_suffix(".jpg")).name
         return Picture(name, 832, 480, min(self.frame, len(frames) - 1))
 
+    async def again(self, name: str, frames: Sequence[Frame] = (), *, small: bool = False) -> Picture:
+        if not self.path(name).exists():
+            raise BadPicture(PictureProblem.UNREACHABLE)
+        made = self.path(f"{Path(name).stem}-{'small' if small else 'again'}.jpg")
+        made.write_bytes(self.path(name).read_bytes())
+        return Picture(made.name, 832, 480, max(0, min(self.frame, len(frames) - 1)))
+
     def path(self, name: str) -> Path:
         return self.folder / name
 
@@ -131,7 +142,10 @@ class World:
         limits: GuildLimits = LIMITS,
         providers: Callable[[Studio, Reaching], Sequence[Provider]] | None = None,
         points: Callable[[str], None] = lambda _name: None,
+        fall_back: FallBack | None = None,
+        max_paid_attempts: int = 1,
     ) -> None:
+        self._fall_back, self._max_paid_attempts = fall_back or {}, max_paid_attempts
         self.folder, self.outside, self.operator, self._points = folder, outside, limits, points
         self.clock, self.studio, self.theatre = outside.clock, outside.studio, outside.theatre
         self.reach = Reaching(lambda name: points(f"outside:{name}"))
@@ -160,7 +174,9 @@ class World:
         self.delivery = self.open_delivery()
         self.catalog = Catalog(self.providers, DEFAULTS)
         self.places = Places(self.store, self.policies, clock)
-        submission = Submission(self.catalog, self.store, self.artifacts, self.pictures, clock)
+        submission = Submission(
+            self.catalog, self.store, self.artifacts, self.pictures, clock, max_paid_attempts=self._max_paid_attempts
+        )
         following = Following(
             self.store, self.delivery, submission, Fetching(self.artifacts, submission, clock),
             Paces(self.store, self.catalog, clock), clock, STUCK_SECONDS,
@@ -171,9 +187,18 @@ class World:
             recovery=Recovery(self.store, self.artifacts, self.delivery, submission, clock), announcer=self.announcer,
             live=self.live, clock=clock,
         )  # fmt: skip
+        names = Names(self.outside.numbers)
+        self.warden = Warden(
+            catalog=self.catalog, store=self.store, live=self.live, announcer=self.announcer, clock=clock,
+            patience=WAIT_SECONDS,
+            stand_ins=StandIns(
+                catalog=self.catalog, policies=self.policies, pictures=self.pictures, store=self.store,
+                fall_back=self._fall_back, seed=names.seed,
+            ),
+        )  # fmt: skip
         self.jobs = Jobs(
             catalog=self.catalog, store=self.store, policies=self.policies, places=self.places, live=self.live,
-            pictures=self.pictures, uploads=self.pictures, identity=Names(self.outside.numbers), clock=clock,
+            pictures=self.pictures, uploads=self.pictures, identity=names, clock=clock,
             cancel_running=self.runner.cancel, resume=self.runner.resume, wake=self.runner.wake,
             room=lambda: self.room,
         )  # fmt: skip
@@ -192,10 +217,11 @@ class World:
 
     def _observe(self, job: Job) -> None:
         self.runner.observe(job)
+        self.warden.observe(job)
 
     async def start(self) -> None:
         await self.runner.start()
-        for work in (self.announcer.run, *self.housekeeping.chores()):
+        for work in (self.announcer.run, self.warden.run, *self.housekeeping.chores()):
             self._tasks.append(asyncio.create_task(work()))
         await self.clock.settle()
 

@@ -1,0 +1,95 @@
+"""Looks after jobs that wait for a model which is not asked now: a stand-in, a word to the member, an end in time."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+
+from bot.domain.errors import Stale, StorageUnavailable
+from bot.domain.health import Trouble, trouble_of
+from bot.domain.job import Cause, Job, JobState
+from bot.jobs.announcer import Announcer
+from bot.jobs.bell import Bell
+from bot.jobs.catalog import Catalog
+from bot.jobs.live import LiveJobs
+from bot.jobs.stand_ins import StandIns
+from bot.ports import Clock, JobStore
+
+log = logging.getLogger(__name__)
+
+_LONGEST_REST = 60.0
+_PACE = 1.0
+_AT_ONCE = 100
+
+
+class Warden:
+    def __init__(
+        self,
+        *,
+        catalog: Catalog,
+        store: JobStore,
+        stand_ins: StandIns,
+        live: LiveJobs,
+        announcer: Announcer,
+        clock: Clock,
+        patience: float,
+    ) -> None:
+        """`patience` is for how many seconds a job waits without anybody who can make it."""
+        self._catalog, self._store, self._stand_ins = catalog, store, stand_ins
+        self._live, self._announcer, self._clock, self._patience = live, announcer, clock, patience
+        self._bell = Bell(clock)
+        self._known: frozenset[Trouble] = frozenset()
+
+    def observe(self, job: Job) -> None:
+        """Hears of every committed job: an attempt that settled may mean trouble, and a new job may come into some."""
+        if not job.state.active:
+            self._bell.ring()
+
+    async def run(self) -> None:
+        """Until cancelled: a round whenever something has happened or is due, at most one a second."""
+        while True:
+            rest = 0.0
+            try:
+                rest = await self.look()
+            except StorageUnavailable:
+                log.info("storage is busy, jobs that wait for a provider are looked after later")
+            except Exception:  # the root of this task
+                log.exception("jobs that wait for a provider were not looked after, and will be")
+            await self._clock.sleep(_PACE)
+            await self._bell.rest(rest)
+
+    async def look(self) -> float:
+        """One round over the waiting jobs. Returns how many seconds the next one may be away."""
+        troubles = await self._store.troubles()
+        changed, self._known = self._known ^ frozenset(troubles), frozenset(troubles)
+        due = {trouble for trouble in troubles if trouble.again_at <= self._clock.now()}
+        rest = _LONGEST_REST
+        for number, job in enumerate(self._waiting(), 1):
+            trouble = trouble_of(troubles, job.provider, job.request.model)
+            if trouble is not None and trouble in due:
+                # The one that is let through finds out whether the trouble is over.
+                due.remove(trouble)
+            elif trouble is not None or self._catalog.provider(job.provider) is None:
+                rest = min(rest, await self._look_after(job, trouble, troubles))
+            if trouble_of(changed, job.provider, job.request.model) is not None:
+                self._announcer.changed(job)
+            if number % _AT_ONCE == 0:
+                await asyncio.sleep(0)
+        return rest
+
+    def _waiting(self) -> list[Job]:
+        return [job for job in self._live if job.state is JobState.QUEUED and job.discard is None]
+
+    async def _look_after(self, job: Job, trouble: Trouble | None, troubles: Sequence[Trouble]) -> float:
+        """`trouble` is None when the provider is not configured any more. Returns seconds until the job's end."""
+        try:
+            if await self._stand_ins.take_over(job, troubles):
+                return _LONGEST_REST
+            if trouble is not None:
+                left = trouble.ends_at(job.queued_at or job.created_at, self._patience) - self._clock.now()
+                if left > 0:
+                    return left
+            cause = Cause.MODEL_GONE if trouble is None else trouble.cause
+            await self._store.move(job, JobState.REFUSED, cause=cause, ended_at=self._clock.now())
+        except Stale:
+            log.info("moved on meanwhile", extra={"job": job.id})
+        return _LONGEST_REST
