@@ -6,13 +6,15 @@ import os
 import time
 from collections.abc import Awaitable, Callable, Mapping
 
-from bench import ack, memory, polling, start, throughput
+from bench import ack, claims, engines, memory, polling, start, throughput
 from bench.figures import CannotMeasure, Figure, show
 
 BENCHES: Mapping[str, Callable[[], Awaitable[list[Figure]]]] = {
     "start": start.measure,
     "ack": ack.measure,
     "throughput": throughput.measure,
+    "engines": engines.measure,
+    "claims": claims.measure,
     "memory": memory.measure,
     "polling": polling.measure,
 }

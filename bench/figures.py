@@ -14,34 +14,39 @@ class CannotMeasure(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """`limit` itself is still good enough when it `includes` it."""
+    """`limit` itself is still good enough when it `includes` it. `above`: more is better, and it has to be passed."""
 
     limit: float
     includes: bool = False
+    above: bool = False
 
     def met_by(self, value: float) -> bool:
+        if self.above:
+            return value > self.limit
         return value <= self.limit if self.includes else value < self.limit
 
     def __str__(self) -> str:
-        return f"{'at most' if self.includes else 'below'} {self.limit:g}"
+        return f"{'above' if self.above else 'at most' if self.includes else 'below'} {self.limit:g}"
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """`value` is infinite for what never happened."""
+    """`value` is infinite for what never happened, and None where there is nothing to measure: `unit` says why."""
 
     what: str
-    value: float
+    value: float | None
     unit: str
     goal: Goal | None = None
 
     @property
     def verdict(self) -> str:
-        if self.goal is None:
+        if self.goal is None or self.value is None:
             return ""
         return "met" if self.goal.met_by(self.value) else "missed"
 
     def __str__(self) -> str:
+        if self.value is None:
+            return self.unit
         return "never" if math.isinf(self.value) else f"{self.value:,.{_digits(self.value)}f} {self.unit}".strip()
 
 

@@ -23,6 +23,7 @@ ROOT = Path(__file__).parents[1]
 _READY_SECONDS = 60.0
 _STOP_SECONDS = 10.0
 _PROBE_EVERY = 0.02
+_LAG_EVERY = 0.005
 _LOG_CHARACTERS = 2000
 
 
@@ -86,7 +87,7 @@ class Probe:
     """Asks the bot's health page all the time: its round trip shows how long the bot's event loop stood still."""
 
     def __init__(self) -> None:
-        self.port = _free_port()
+        self.port = free_port()
         self.seconds: list[float] = []
 
     @property
@@ -112,7 +113,7 @@ class Probe:
             await asyncio.sleep(_PROBE_EVERY)
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -128,6 +129,28 @@ def memory(pid: int, name: str = "VmRSS") -> float:
 
 def forget_peak(pid: int) -> None:
     Path(f"/proc/{pid}/clear_refs").write_text("5", "ascii")
+
+
+class LagProbe:
+    """How late this process's own event loop wakes who sleeps, in seconds."""
+
+    def __init__(self) -> None:
+        self.seconds: list[float] = []
+
+    @asynccontextmanager
+    async def watching(self) -> AsyncIterator[None]:
+        task = asyncio.create_task(self._watch())
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def _watch(self) -> None:
+        while True:
+            begun = time.perf_counter()
+            await asyncio.sleep(_LAG_EVERY)
+            self.seconds.append(max(0.0, time.perf_counter() - begun - _LAG_EVERY))
 
 
 async def timed(work: Awaitable[object]) -> float:

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from bench import ack, polling
+from bench import ack, claims, engines, polling
 from bench.figures import CannotMeasure, Figure, Goal, percentile
 from bench.virtual import Course, follow_all
 
 ROOT = Path(__file__).parents[1]
 
 
-def values(figures: list[Figure]) -> dict[str, float]:
+def values(figures: list[Figure]) -> dict[str, float | None]:
     return {figure.what: figure.value for figure in figures}
 
 
@@ -28,6 +28,15 @@ def test_a_percentile_is_a_measured_value():
 def test_a_goal_says_whether_it_is_met():
     assert [Figure("x", value, "ms", Goal(2)).verdict for value in (1.9, 2.0, float("inf"))] == ["met", *["missed"] * 2]
     assert Figure("x", 2.0, "x", Goal(2, includes=True)).verdict == "met"
+
+
+def test_more_is_better_where_a_goal_has_to_be_passed():
+    assert [Figure("x", value, "x", Goal(1, above=True)).verdict for value in (1.0, 1.1)] == ["missed", "met"]
+
+
+def test_what_is_not_installed_says_so_and_has_no_verdict():
+    absent = Figure("x", None, "not installed", Goal(1))
+    assert (str(absent), absent.verdict) == ("not installed", "")
 
 
 async def test_a_job_is_followed_in_no_time_from_its_submission_to_its_fetch():
@@ -46,6 +55,21 @@ async def test_both_bots_are_asked_and_answer():
 async def test_questions_and_delays_become_figures():
     measured = values(await polling.measure(polling.Plan(jobs=3, real=0)))
     assert measured["90 s (3): questions a job, mean"] > 3
+
+
+async def test_every_engine_that_is_installed_does_the_same_jobs():
+    figures = await engines.measure(engines.Plan(jobs=20, rounds=1))
+    assert values(figures)["Matinee, SQLite: 20 jobs at once"] > 1
+    others = [figure for figure in figures if not figure.what.startswith("Matinee")]
+    assert len(others) == 5
+    assert all(figure.value is None or figure.value > 1 for figure in others)
+
+
+async def test_every_claim_of_few_and_of_many_finds_a_job():
+    plan = claims.Plan(few=claims.Crowd(10, 2), many=claims.Crowd(200, 20), claims=5)
+    measured = values(await claims.measure(plan))
+    assert measured["many / few, with the commit"] > 0
+    assert measured["200 queued in 20 guilds: a claim with its commit, p50"] > 0
 
 
 def test_an_unknown_name_is_refused():

@@ -1,0 +1,186 @@
+"""The core as `bot.app` puts it together, on a real database, with an outside that needs no time."""
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from bot.clock import RandomIdentity
+from bot.domain.errors import BadPicture, PictureProblem
+from bot.domain.generation import Frame, GenerationRequest, ModelSpec
+from bot.domain.job import Artifact, Job, MediaKind, RemoteStatus
+from bot.domain.limits import GuildLimits
+from bot.jobs.announcer import Announcer
+from bot.jobs.catalog import Catalog
+from bot.jobs.fetching import Fetching
+from bot.jobs.following import Following
+from bot.jobs.live import LiveJobs
+from bot.jobs.paces import Paces
+from bot.jobs.places import Places
+from bot.jobs.policy import Policies
+from bot.jobs.recovery import Recovery
+from bot.jobs.runner import Runner
+from bot.jobs.service import Jobs, Upload
+from bot.jobs.submission import Submission
+from bot.ports import Clock, Delivered, Picture, Place, Provider
+from bot.providers.chutes import MODELS
+from storage.database import Database
+from storage.job_store import SqliteJobStore
+from storage.policy_store import SqlitePolicyStore
+
+_MANY = 10**6
+# Out of the way of what is measured.
+NO_LIMITS = GuildLimits(
+    jobs_per_hour=3600.0 * _MANY, burst=_MANY, active_per_guild=_MANY, active_per_member=_MANY,
+    queued_per_member=_MANY, queued_per_guild=_MANY,
+)  # fmt: skip
+STUCK_SECONDS = 24 * 3600.0
+FILM = Artifact("v-bench.mp4", MediaKind.FILM, 1000, "ab" * 32, 832, 480, "h264", 81, 3.4)
+
+
+class InstantProvider:
+    """ports.DirectProvider: the answer is there at once, and has no bytes."""
+
+    name = "chutes"
+    billed = True
+
+    def __init__(self, concurrency: int) -> None:
+        self.concurrency = concurrency
+
+    def models(self) -> Sequence[ModelSpec]:
+        return MODELS
+
+    async def refresh(self) -> None:
+        pass
+
+    async def healthy(self) -> str:
+        return "instant"
+
+    async def generate(self, request: GenerationRequest, images: Sequence[Path], into: Path) -> None:
+        pass
+
+
+class InstantArtifacts:
+    """ports.Artifacts without a disk: whatever came is the same film."""
+
+    def part(self, job: Job) -> Path:
+        return Path(job.id)
+
+    async def keep(self, job: Job, part: Path) -> Artifact:
+        return FILM
+
+    def left_over(self, job: Job) -> Path | None:
+        return None
+
+    def crashes(self, job: Job) -> int:
+        return 0
+
+    def give_up(self, job: Job) -> None:
+        pass
+
+    async def fit(self, artifact: Artifact, limit: int) -> Artifact:
+        return replace(artifact, size=limit)
+
+    def path(self, artifact: Artifact) -> Path:
+        return Path(artifact.name)
+
+    def forget(self, artifact: Artifact) -> None:
+        pass
+
+
+class InstantDelivery:
+    """ports.Delivery to a Discord that takes everything at once."""
+
+    def __init__(self) -> None:
+        self._numbers = itertools.count(1)
+
+    async def deliver(self, job: Job, artifact: Artifact, *, recovering: bool = False) -> Delivered:
+        return Delivered(next(self._numbers))
+
+    async def find_acknowledgement(self, job: Job) -> int | None:
+        return None
+
+    async def tell(self, job: Job) -> None:
+        pass
+
+    def show(self, job: Job, place: Place | None = None, progress: RemoteStatus | None = None) -> None:
+        pass
+
+
+class NoPictures:
+    """ports.Pictures and the service's Uploads: nobody attaches one."""
+
+    async def fetch(self, upload: Upload) -> Path:
+        raise BadPicture(PictureProblem.UNREACHABLE)
+
+    async def prepare(self, data: Path, frames: Sequence[Frame], option: str = "image") -> Picture:
+        raise BadPicture(PictureProblem.UNREACHABLE)
+
+    async def again(self, name: str, frames: Sequence[Frame] = (), *, small: bool = False) -> Picture:
+        raise BadPicture(PictureProblem.UNREACHABLE)
+
+    def path(self, name: str) -> Path:
+        return Path(name)
+
+    def forget(self, name: str) -> None:
+        pass
+
+
+@dataclass(frozen=True, slots=True)
+class Core:
+    jobs: Jobs
+    runner: Runner
+    announcer: Announcer
+    store: SqliteJobStore
+    database: Database
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        await self.runner.start()
+        announcing = asyncio.create_task(self.announcer.run())
+        try:
+            yield
+        finally:
+            announcing.cancel()
+            await asyncio.gather(announcing, return_exceptions=True)
+            await self.runner.stop(0)
+
+
+@asynccontextmanager
+async def opened(
+    folder: Path, provider: Provider, clock: Clock, observer: Callable[[Job], None] = lambda _job: None
+) -> AsyncIterator[Core]:
+    """`observer` hears of every committed job, after the runner. Nothing runs yet."""
+    database = await Database.open(folder / "matinee.db")
+    try:
+        yield _core(database, provider, clock, observer)
+    finally:
+        await database.close()
+
+
+def _core(database: Database, provider: Provider, clock: Clock, observer: Callable[[Job], None]) -> Core:
+    def observe(job: Job) -> None:
+        runner.observe(job)
+        observer(job)
+
+    live, artifacts, pictures, delivery = LiveJobs(), InstantArtifacts(), NoPictures(), InstantDelivery()
+    policies = Policies(SqlitePolicyStore(database), NO_LIMITS, clock)
+    store = SqliteJobStore(database, NO_LIMITS, clock, observe)
+    catalog = Catalog([provider], {})
+    places = Places(store, policies, clock)
+    submission = Submission(catalog, store, artifacts, pictures, clock)
+    fetching, paces = Fetching(artifacts, submission, clock), Paces(store, catalog, clock)
+    following = Following(store, delivery, submission, fetching, paces, clock, STUCK_SECONDS)
+    announcer = Announcer(places, live, delivery, clock)
+    runner = Runner(
+        catalog=catalog, store=store, delivery=delivery, submission=submission, following=following,
+        recovery=Recovery(store, artifacts, delivery, submission, clock), announcer=announcer, live=live, clock=clock,
+    )  # fmt: skip
+    jobs = Jobs(
+        catalog=catalog, store=store, policies=policies, places=places, live=live, pictures=pictures,
+        uploads=pictures, identity=RandomIdentity(), clock=clock, cancel_running=runner.cancel,
+        resume=runner.resume, wake=runner.wake, room=lambda: True,
+    )  # fmt: skip
+    return Core(jobs, runner, announcer, store, database)
