@@ -142,7 +142,7 @@ class Submission:
         """The end, or one more attempt as far as the operator wants to pay for it."""
         provider = self._catalog.provider(job.provider)
         last = provider is None or not provider.billed or job.charged + 1 >= self._max_paid_attempts
-        if last or job.discard is not None or cause is Cause.STORAGE_FULL:
+        if last or cause is Cause.STORAGE_FULL:
             return await self._end(job, evidence, to, cause, detail, status)
         log.warning("asked again, and perhaps paid again", extra={"job": job.id, "charged": job.charged + 1})
         return await self._store.settle(

@@ -2,6 +2,8 @@
 
 import asyncio
 import itertools
+from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
@@ -14,13 +16,13 @@ from bot.domain.errors import (
     Unauthorized,
     Unavailable,
 )
-from bot.domain.generation import Capability
-from bot.domain.job import Cause, Job, JobState
+from bot.domain.generation import Capability, GenerationRequest
+from bot.domain.job import Cause, Failed, InQueue, Job, JobState
 from bot.jobs.patience import next_try
 from bot.jobs.service import Upload
 from tests.support.clock import EPOCH
 from tests.support.outside import FILM_BYTES, GARBAGE, ScriptedDirect
-from tests.support.rows import GUILD, MODERATOR
+from tests.support.rows import GUILD, MODERATOR, OTHER_MEMBER
 from tests.support.world import DIRECT, QUEUED, World, by, running
 
 
@@ -48,14 +50,17 @@ class TestNotSent:
         assert await world.attempts() == [("E0", None), ("E0", None), ("made", None)]
         assert len(world.studio.paid) == 1
 
-    async def test_five_tries_within_two_minutes_are_all(self, world: World):
+    async def test_after_five_tries_its_model_is_asked_less_and_less_often_for_half_an_hour(self, world: World):
         world.studio.fail("refuse", *[not_sent() for _ in range(20)])
         job = await world.ask(DIRECT)
         ended = await world.ended(job)
         assert (ended.state, ended.cause) == (JobState.REFUSED, Cause.UNREACHABLE)
-        assert world.studio.count("refuse") == 5
         tried = [at for at, call in world.studio.calls if call == "refuse"]
-        assert tried == [0, 5, 15, 35, 75]
+        assert tried[:5] == [0, 5, 15, 35, 75]
+        gaps = [later - earlier for earlier, later in itertools.pairwise(tried[4:])]
+        assert all(gap >= pause for gap, pause in zip(gaps, (60, 120, 240, 480, 960), strict=False))
+        assert len(tried) <= 12
+        assert 75 + 1800 <= world.clock.monotonic() < 75 + 1800 + 60
         assert world.studio.paid == []
 
     async def test_the_queue_message_says_that_it_waits_for_its_provider(self, world: World):
@@ -69,7 +74,7 @@ class TestNotSent:
 
     async def test_what_cost_nothing_does_not_count_against_the_guilds_rate(self, world: World):
         await world.policies.set_limits(GUILD, MODERATOR, {"jobs_per_hour": 1, "burst": 1})
-        world.studio.fail("refuse", *[not_sent() for _ in range(5)])
+        world.studio.fail("refuse", Rejected("p", "no", status=400), not_sent(), not_sent())
         failed = await world.ask(DIRECT)
         assert (await world.ended(failed)).state is JobState.REFUSED
         job = await world.ask(DIRECT)
@@ -129,23 +134,99 @@ class TestBusy:
 REFUSALS: list[tuple[ProviderError, Cause]] = [
     (Rejected("p", "bad prompt", status=400), Cause.REJECTED),
     (Rejected("p", "too large", status=413), Cause.REJECTED),
+    (Rejected("p", "not JSON", status=415), Cause.REJECTED),
     (Rejected("p", "unprocessable", status=422), Cause.REJECTED),
     (Rejected("p", "moved", status=307), Cause.REDIRECTED),
-    (Rejected("p", "no such model", status=404), Cause.MODEL_GONE),
-    (Unauthorized("p", "bad key", status=401), Cause.UNAUTHORIZED),
-    (Unauthorized("p", "no credit", status=402), Cause.UNAUTHORIZED),
-    (Unauthorized("p", "forbidden", status=403), Cause.UNAUTHORIZED),
 ]
 
 
 @both
 @pytest.mark.parametrize(("error", "cause"), REFUSALS, ids=lambda value: str(getattr(value, "status", value)))
-async def test_a_refusal_is_final_and_free(world: World, model: str, error: ProviderError, cause: Cause):
+async def test_a_refusal_of_the_request_is_final_and_free(world: World, model: str, error: ProviderError, cause: Cause):
     world.studio.fail("refuse", error)
     job = await world.ask(model)
     assert how(await world.ended(job)) == (JobState.REFUSED, cause)
     assert await world.attempts() == [("E1", error.status)]
     assert world.studio.count("refuse") == 1
+
+
+REFUSALS_OF_US: list[tuple[ProviderError, Cause]] = [
+    (Unauthorized("p", "bad key", status=401), Cause.UNAUTHORIZED),
+    (Unauthorized("p", "no credit", status=402), Cause.NO_CREDIT),
+    (Unauthorized("p", "forbidden", status=403), Cause.UNAUTHORIZED),
+    (Rejected("p", "no such model", status=404), Cause.MODEL_GONE),
+]
+of_us = pytest.mark.parametrize(("error", "cause"), REFUSALS_OF_US, ids=lambda value: str(getattr(value, "status", "")))
+
+
+@of_us
+async def test_a_refusal_of_this_bot_is_waited_out_and_costs_nothing(world: World, error: ProviderError, cause: Cause):
+    world.studio.fail("refuse", error, error)
+    job = await world.ask(DIRECT)
+    await world.clock.advance(3)
+    assert await world.state(job) == (JobState.QUEUED, cause)
+    assert (await world.ended(job)).state is JobState.DONE
+    assert [at for at, call in world.studio.calls if call == "refuse"] == [0, 60, 180]
+    assert await world.attempts() == [("E1", error.status)] * 2 + [("made", None)]
+    assert len(world.studio.paid) == 1
+
+
+@of_us
+async def test_and_after_half_an_hour_it_is_refused_free_of_charge(world: World, error: ProviderError, cause: Cause):
+    world.studio.fail("refuse", *[error] * 20)
+    job = await world.ask(DIRECT)
+    ended = await world.ended(job)
+    assert how(ended) == (JobState.REFUSED, cause)
+    assert 1800 <= world.clock.monotonic() < 1860
+    assert [at for at, call in world.studio.calls if call == "refuse"] == [0, 60, 180, 420, 900]
+    assert world.studio.paid == []
+
+
+async def test_one_job_that_alone_is_refused_does_not_wait_for_ever(world: World):
+    """Others are served in between, so its model gets well again and again."""
+    job = await world.ask(DIRECT)
+    await world.ended(job)
+    refused = Unauthorized("p", "not this prompt", status=403)
+    world.studio.fail("refuse", *[refused, None] * 100)
+    alone = await world.ask(DIRECT)
+    for _ in range(40):
+        await world.ask(DIRECT, member=OTHER_MEMBER)
+        await world.clock.advance(60)
+    assert (await world.ended(alone)).state in (JobState.REFUSED, JobState.DONE)
+
+
+class TestTooLarge:
+    async def ask(self, world: World) -> Job:
+        uploads = [Upload("image", "https://cdn.discordapp.com/a.png", 10)]
+        return await world.ask("wan22-fast-i2v", uploads=uploads, capability=Capability.IMAGE_TO_VIDEO)
+
+    def too_large(self) -> Rejected:
+        return Rejected("p", "body too large", status=413)
+
+    async def test_a_picture_that_is_too_large_for_the_provider_is_made_smaller_once(self, world: World):
+        world.studio.fail("refuse", self.too_large())
+        job = await self.ask(world)
+        ended = await world.ended(job)
+        assert ended.state is JobState.DONE
+        assert ended.request.shrunk
+        assert ended.request.images != job.request.images
+        assert not world.pictures.path(job.request.images[0]).exists()
+        assert await world.attempts() == [("E1", 413), ("made", None)]
+
+    async def test_and_not_twice(self, world: World):
+        world.studio.fail("refuse", self.too_large(), self.too_large())
+        job = await self.ask(world)
+        assert how(await world.ended(job)) == (JobState.REFUSED, Cause.REJECTED)
+        assert world.studio.paid == []
+
+    async def test_nor_when_it_is_gone(self, world: World):
+        world.studio.fail("refuse", self.too_large())
+        world.studio.handover = 1
+        job = await self.ask(world)
+        for name in job.request.images:
+            world.pictures.forget(name)
+        assert (await world.ended(job)).state is JobState.REFUSED
+        assert world.studio.paid == []
 
 
 UNCERTAIN = [
@@ -283,6 +364,23 @@ class TestThrownAway:
         assert world.studio.count("refuse") == 1
 
 
+class Late(ScriptedDirect):
+    """All of the film has been written before the connection ends."""
+
+    async def generate(self, request: GenerationRequest, images: Sequence[Path], into: Path) -> None:
+        into.write_bytes(self.studio.film)
+        await super().generate(request, images, into)
+
+
+async def test_a_call_that_is_cut_after_its_last_byte_has_made_a_film(tmp_path: Path):
+    async with running(tmp_path, providers=lambda *way: [Late(*way)]) as world:
+        job = await world.ask(DIRECT)
+        await world.clock.advance(3)
+        world.runner.hurry()
+        assert (await world.ended(job)).state is JobState.DONE
+        assert await world.attempts() == [("made", None)]
+
+
 async def test_a_call_that_is_cut_ends_as_uncertain(world: World):
     job = await world.ask(DIRECT)
     await world.clock.advance(3)
@@ -292,15 +390,20 @@ async def test_a_call_that_is_cut_ends_as_uncertain(world: World):
 
 @pytest.mark.parametrize("tries", [1, 2, 3, 4])
 def test_patience_doubles_its_pauses(tries: int):
-    assert next_try(not_sent(), tries, EPOCH, EPOCH) == EPOCH + 5 * 2 ** (tries - 1)
+    assert next_try(not_sent(), tries, EPOCH, EPOCH, 1800) == EPOCH + 5 * 2 ** (tries - 1)
 
 
 def test_patience_ends_with_the_time_or_with_the_tries():
-    assert next_try(not_sent(), 5, EPOCH, EPOCH) is None
-    assert next_try(not_sent(), 1, EPOCH, EPOCH + 116) is None
-    assert next_try(busy(503), 1, EPOCH, EPOCH + 294) is not None
-    assert next_try(busy(429, retry_after=9999), 1, EPOCH, EPOCH) == EPOCH + 600
-    assert next_try(busy(429, retry_after=9999), 1, EPOCH, EPOCH + 3001) is None
+    refused = Unauthorized("p", "bad key", status=401)
+    assert next_try(not_sent(), 12, EPOCH, EPOCH, 1800) is None
+    assert next_try(not_sent(), 1, EPOCH, EPOCH + 1796, 1800) is None
+    assert next_try(not_sent(), 1, EPOCH, EPOCH, 4) is None
+    assert next_try(refused, 1, EPOCH, EPOCH + 1800, 1800) == EPOCH + 1800
+    assert next_try(refused, 1, EPOCH, EPOCH + 1801, 1800) is None
+    assert next_try(busy(503), 1, EPOCH, EPOCH + 294, 1800) is not None
+    assert next_try(busy(503), 1, EPOCH, EPOCH + 296, 1800) is None
+    assert next_try(busy(429, retry_after=9999), 1, EPOCH, EPOCH, 1800) == EPOCH + 600
+    assert next_try(busy(429, retry_after=9999), 1, EPOCH, EPOCH + 3001, 1800) is None
 
 
 async def test_nobody_waits_for_somebody_elses_call(world: World):
@@ -310,3 +413,62 @@ async def test_nobody_waits_for_somebody_elses_call(world: World):
     assert (await world.ended(first)).state is JobState.DONE
     assert (await world.ended(second)).state is JobState.DONE
     assert {content for _, content in world.theatre.films.values()} == {FILM_BYTES}
+
+
+class TestMorePaidAttempts:
+    """`max_paid_attempts` above one is the operator's written choice."""
+
+    @both
+    @pytest.mark.parametrize("error", UNCERTAIN, ids=str)
+    async def test_what_may_have_been_charged_is_asked_once_more(self, tmp_path, model: str, error: ProviderError):
+        async with running(tmp_path, max_paid_attempts=2) as world:
+            world.studio.fail("submit" if model == QUEUED else "generate", error)
+            job = await world.ask(model)
+            ended = await world.ended(job)
+            assert (ended.state, ended.charged) == (JobState.DONE, 1)
+            assert await world.attempts() == [(error.evidence.value, error.status), ("made", None)]
+            assert len(world.theatre.endings[job.id]) == 1
+
+    async def test_and_never_more_often_than_that(self, tmp_path):
+        async with running(tmp_path, max_paid_attempts=3) as world:
+            world.studio.fail("generate", *[Ambiguous("p", "cut off")] * 9)
+            job = await world.ask(DIRECT)
+            ended = await world.ended(job)
+            assert (*how(ended), ended.charged) == (JobState.AMBIGUOUS, Cause.NO_ANSWER, 2)
+            assert len(world.studio.paid) == 3
+            assert await world.attempts() == [("E2", None)] * 3
+
+    async def test_a_result_that_its_provider_lost_is_made_again(self, tmp_path):
+        async with running(tmp_path, max_paid_attempts=2) as world:
+            world.studio.timeline = [(0, InQueue(0)), (5, Failed("out of memory"))]
+            job = await world.ask(QUEUED)
+            ended = await world.ended(job)
+            assert (*how(ended), ended.charged) == (JobState.LOST_RESULT, Cause.FAILED, 1)
+            assert len(world.studio.paid) == 2
+
+    async def test_a_restart_counts_what_it_cut(self, tmp_path):
+        async with running(tmp_path, max_paid_attempts=2) as world:
+            job = await world.ask(DIRECT)
+            await world.clock.advance(3)
+            world.runner.hurry()
+            await world.clock.advance(1)
+            assert await world.state(job) == (JobState.QUEUED, Cause.RESTARTED)
+            ended = await world.ended(job)
+            assert (ended.state, ended.charged) == (JobState.DONE, 1)
+            assert await world.attempts() == [("E2", None), ("made", None)]
+
+    async def test_who_threw_it_away_is_not_charged_again(self, tmp_path):
+        async with running(tmp_path, max_paid_attempts=5) as world:
+            world.studio.fail("generate", Ambiguous("p", "cut off"))
+            job = await world.ask(DIRECT)
+            await world.clock.advance(3)
+            await world.jobs.throw_away(job.id, by())
+            assert how(await world.ended(job)) == (JobState.CANCELLED, Cause.BY_MEMBER)
+            assert len(world.studio.paid) == 1
+
+    async def test_nor_is_a_full_disk_of_our_own_paid_for_twice(self, tmp_path):
+        async with running(tmp_path, max_paid_attempts=5) as world:
+            world.artifacts.faults.extend([OSError(28, "full")] * 20)
+            job = await world.ask(DIRECT)
+            assert how(await world.ended(job)) == (JobState.LOST_RESULT, Cause.STORAGE_FULL)
+            assert len(world.studio.paid) == 1
