@@ -102,7 +102,7 @@ class TestWaiting:
         assert (await world.job(other)).state is not JobState.QUEUED
         for job in (waiting, other):
             assert (await world.ended(job)).state is JobState.DONE
-        assert asked(world)[6:] == [pytest.approx(70)]
+        assert asked(world)[6:] == [pytest.approx(80)]
 
     async def test_one_goes_through_and_the_others_follow_its_result(self, world: World):
         world.studio.fail("refuse", refused())
