@@ -14,7 +14,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=secrets.randbelow(1_000_000))
     parser.add_argument("--jobs", type=int, default=6, help="asked for in each life of the bot, about")
     parser.add_argument("--minutes", type=float, default=60, help="no life begins later")
-    parser.add_argument("--together", type=int, default=2, help="stages that play at the same time")
+    parser.add_argument("--together", type=int, default=3, help="stages that play at the same time")
     parser.add_argument("--stage", type=int, action="append", default=[], help="play only this one again")
     parser.add_argument("--keep", type=Path, help="a folder that keeps each stage's log, database and media")
     given = parser.parse_args()

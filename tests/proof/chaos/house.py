@@ -28,6 +28,8 @@ CONCURRENCY = {"chutes": 3, "cogvideox": 1, "pipelet": 3}
 LIMITS = {"jobs_per_hour": 7200, "burst": 6, "active_per_guild": 4, "active_per_member": 2,
           "queued_per_member": 20, "queued_per_guild": 60}  # fmt: skip
 _SPEED = 300
+# How long a job waits for a provider that is closed.
+_WAIT_SECONDS = 12.0
 _FULL_BYTES = 512
 _ONLINE_SECONDS = 30.0
 _CHILDREN_SECONDS = 5.0
@@ -94,6 +96,7 @@ class House(Stage):
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("MATINEE_")}
         ours = {f"MATINEE_PROVIDERS__{name.upper()}__CONCURRENCY": str(most) for name, most in CONCURRENCY.items()}
         ours["MATINEE_JOBS__DRAIN_SECONDS"] = str(DRAIN)
+        ours["MATINEE_JOBS__WAIT_MINUTES"] = str(_WAIT_SECONDS / 60)
         # More starts than Discord would bear; that they are counted is tested elsewhere.
         ours["MATINEE_DISCORD__IDENTIFIES_PER_HOUR"] = "100000"
         return inherited | ours | ({"MATINEE_CRASH_AT": crash_at} if crash_at else {})

@@ -27,7 +27,7 @@ _OF_FILMS = [
     "no HTTP", "500 and billed",
 ]  # fmt: skip
 _OF_QUESTIONS = ["429", "500", "502", "503", "504", "request lost", "answer lost", "garbage", "slow"]
-# Rows that close a provider for a while; they come seldom, or nothing else would be played.
+# Rows that close a provider for a while.
 _CLOSING = ["401", "402", "403", "404"]
 _MET: Mapping[tuple[str, str], list[str]] = {
     ("chutes", "generate"): _OF_FILMS + _CLOSING,

@@ -1,7 +1,8 @@
 """What one stage plays: lives of the bot, each with its end and its misfortunes, drawn from a seed beforehand."""
 
+import itertools
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -10,6 +11,8 @@ from tests.proof.chaos import misfortunes, points
 _SHARE_AT_POINTS = 0.5
 _SHARE_WHILE_STARTING = 0.2
 _SHARE_OF_SIGNALS = 0.12
+_SHARE_OF_CLOSING = 0.5
+_SHARE_OF_GATEWAY = 0.25
 
 
 class End(Enum):
@@ -65,27 +68,45 @@ def stage_seed(seed: int, stage: int) -> str:
 def lives(seed: int, stage: int, kills: int, jobs: int) -> list[Life]:
     """As many lives as it takes for `kills` kills; `jobs` are asked for in each, about."""
     dice = random.Random(stage_seed(seed, stage))
-    deal = _Deal(random.Random(seed), stage, kills)
+    deck = Deck(seed, stage, kills)
     planned: list[Life] = []
-    left = kills
-    while left:
+    while (left := kills - sum(life.end.kills for life in planned)) > 0:
         end = _end(dice)
-        left -= end.kills
-        planned.append(_life(dice, len(planned), end, deal.next() if end is End.AT_POINT else None, jobs))
+        for point in deck.deaths(left) if end is End.AT_POINT else (None,):
+            # What closes a provider for a while comes late, or nothing else would be played.
+            planned.append(_life(dice, deck, len(planned), end, point, jobs, closing=left < kills / 3))
     return planned
 
 
-class _Deal:
-    """The points in one order for all stages, each stage going on where the one before leaves off, about."""
+class Deck:
+    """Points and rows in one order for all stages, each stage going on where the one before leaves off, about."""
 
-    def __init__(self, dice: random.Random, stage: int, kills: int) -> None:
-        self._points = list(points.named())
-        dice.shuffle(self._points)
-        self._at = round(stage * kills * _SHARE_AT_POINTS)
+    def __init__(self, seed: int, stage: int, kills: int) -> None:
+        dice, before = random.Random(seed), stage * kills
+        self.points = _dealt(dice, points.named(), round(before * _SHARE_AT_POINTS))
+        self.provider = _dealt(dice, sorted({*misfortunes.PROVIDERS} - misfortunes.CLOSING), before)
+        self.closing = _dealt(dice, sorted(misfortunes.CLOSING), before // 5)
+        self.discord = _dealt(dice, misfortunes.DISCORD, before)
+        self.gateway = _dealt(dice, list(misfortunes.GATEWAY), before // 5)
 
-    def next(self) -> str:
-        self._at += 1
-        return self._points[self._at % len(self._points)]
+    def deaths(self, most: int) -> Sequence[str]:
+        """The next point, after the deaths that lead to it; the one after it where these are more than `most`."""
+        point = next(self.points)
+        deaths = (*points.COMES_AFTER.get(points.name_of(point), ()), point)
+        return deaths if len(deaths) <= most else self.deaths(most)
+
+    def rows(self, dice: random.Random, closing: bool) -> Iterator[str]:
+        yield from itertools.islice(self.provider, dice.choice([0, 1, 1, 2]))
+        yield from itertools.islice(self.discord, dice.choice([0, 1, 1, 2]))
+        if closing and dice.random() < _SHARE_OF_CLOSING:
+            yield next(self.closing)
+        if dice.random() < _SHARE_OF_GATEWAY:
+            yield next(self.gateway)
+
+
+def _dealt(dice: random.Random, cards: Sequence[str], begin: int) -> Iterator[str]:
+    shuffled = dice.sample(cards, len(cards))
+    return itertools.islice(itertools.cycle(shuffled), begin % len(cards), None)
 
 
 def _end(dice: random.Random) -> End:
@@ -96,7 +117,9 @@ def _end(dice: random.Random) -> End:
     return End.STARTING if dice.random() < _SHARE_WHILE_STARTING else End.AT_ANY_TIME
 
 
-def _life(dice: random.Random, number: int, end: End, point: str | None, jobs: int) -> Life:
+def _life(
+    dice: random.Random, deck: Deck, number: int, end: End, point: str | None, jobs: int, *, closing: bool
+) -> Life:
     needs = points.COMES_WITH.get(points.name_of(point), ()) if point else ()
     pressed = point is not None and points.name_of(point) in points.PRESSED
     odd = dice.random()
@@ -105,7 +128,7 @@ def _life(dice: random.Random, number: int, end: End, point: str | None, jobs: i
         end=end,
         ends_after=_ends_after(dice, end),
         point=point,
-        rows=(*needs, *_rows(dice)),
+        rows=(*needs, *deck.rows(dice, closing)),
         jobs=max(1, round(dice.uniform(0.5, 1.5) * jobs)),
         presses=6 if pressed else dice.choice([0, 0, 1, 2]),
         stands_still=dice.uniform(3.2, 5.0) if odd < 0.05 and end is not End.STARTING else None,
@@ -117,18 +140,8 @@ def _life(dice: random.Random, number: int, end: End, point: str | None, jobs: i
 def _ends_after(dice: random.Random, end: End) -> float:
     match end:
         case End.AT_POINT:
-            return 4.0
+            return 5.0
         case End.STARTING:
             return dice.uniform(0.3, 1.8)
         case _:
             return dice.uniform(0.2, 2.2)
-
-
-def _rows(dice: random.Random) -> Sequence[str]:
-    rows: list[str] = []
-    for row_set, most in ((tuple(misfortunes.PROVIDERS), 2), (misfortunes.DISCORD, 2)):
-        rows += dice.sample(row_set, dice.choice([0, 0, 1, most]))
-    if dice.random() < 0.2:
-        rows.append(dice.choice(list(misfortunes.GATEWAY)))
-    # One 401 closes a provider until somebody looks after it; played in every life, nothing else would be.
-    return [row for row in rows if row not in misfortunes.CLOSING or dice.random() < 0.3]

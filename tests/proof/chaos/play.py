@@ -19,7 +19,7 @@ from tests.proof.chaos.report import Figures
 from tests.proof.chaos.truth import Truth
 
 _SEARCHED_IN_PEACE = 3
-_CALM_SECONDS, _QUIET_SECONDS, _STOP_SECONDS = 40.0, 1.5, DRAIN + 6
+_CALM_SECONDS, _QUIET_SECONDS, _STOP_SECONDS = 60.0, 1.5, DRAIN + 6
 
 
 def play(seed: int, stage: int, kills: int, jobs: int, until: float, keep: Path | None = None) -> Figures:
@@ -211,6 +211,7 @@ class _Play:
         uncertain = truth.uncertain()
         figures.uncertain = len(uncertain)
         figures.charged = sum(bool(truth.billed(told.mark)) for _, told in uncertain)
+        figures.told_elsewhere_too = truth.told_elsewhere_too()
         figures.undeliverable = truth.undeliverable()
         figures.recovered = truth.recovered(self._deaths)
         return figures

@@ -7,6 +7,8 @@ from pathlib import Path
 from bot.domain.job import JobState
 
 _STORE = Path(__file__).parents[3] / "storage" / "job_store.py"
+# A restore writes it for all unfinished jobs at once, before any of them moves.
+WITHOUT_A_COMMIT = frozenset({"held"})
 _WRITERS = frozenset({"_write", "_replace"})
 
 # What has to go wrong before a job comes to a state that it does not reach by itself: rows of misfortunes.py.
@@ -17,6 +19,8 @@ COMES_WITH: Mapping[str, tuple[str, ...]] = {
     "lost_result": ("chutes generate: garbage", "cogvideox generate: garbage"),
     "undeliverable": ("message: filtered",),
 }
+# The deaths before the one that it takes to come there: media that takes two processes with it is not tried again.
+COMES_AFTER: Mapping[str, tuple[str, ...]] = {"poison": ("before:result", "before:result")}
 # What comes of a member's button.
 PRESSED = frozenset({"cancelled", "noted"})
 
@@ -24,6 +28,8 @@ PRESSED = frozenset({"cancelled", "noted"})
 def named() -> tuple[str, ...]:
     """Every value of MATINEE_CRASH_AT: the commits of each state, and what else the store writes of a job."""
     names = dict.fromkeys([*(state.value for state in JobState), *sorted(_words_in_writes())])
+    for name in WITHOUT_A_COMMIT:
+        names.pop(name, None)
     return tuple(f"{when}:{name}" for name in names for when in ("before", "after"))
 
 

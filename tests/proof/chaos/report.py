@@ -23,6 +23,7 @@ class Figures:
     uncertain: int = 0
     charged: int = 0
     undeliverable: int = 0
+    told_elsewhere_too: int = 0
     recovered: int = 0
     lives: Counter[str] = field(default_factory=Counter)
     points: Counter[str] = field(default_factory=Counter)
@@ -64,7 +65,8 @@ def block(figures: Figures, seed: int, seconds: float, points: Sequence[str], re
 
 def _honest(figures: Figures) -> str:
     charged = f"{figures.uncertain} uncertain, {figures.charged} of these truly charged"
-    return f"honest: {charged}, {figures.undeliverable} undeliverable, {figures.recovered} recovered"
+    told = f"{figures.told_elsewhere_too} failures told in the channel and in direct messages"
+    return f"honest: {charged}, {figures.undeliverable} undeliverable, {figures.recovered} recovered, {told}"
 
 
 def _wrapped(title: str, counts: dict[str, int]) -> list[str]:

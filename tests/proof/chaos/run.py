@@ -20,14 +20,15 @@ def chaos(
     *,
     jobs: int = 6,
     minutes: float = 60,
-    together: int = 2,
+    together: int = 3,
+    on_a_stage: int = KILLS_ON_A_STAGE,
     only: Sequence[int] = (),
     keep: Path | None = None,
 ) -> tuple[Figures, str]:
     """The figures and the block that tells them. `only` plays these stages again; `minutes` is when no life begins."""
     began = time.time()
-    stages = only or range(math.ceil(kills / KILLS_ON_A_STAGE))
-    each = min(KILLS_ON_A_STAGE, kills)
+    stages = only or range(math.ceil(kills / on_a_stage))
+    each = min(on_a_stage, kills)
     until = began + minutes * 60
     figures = Figures()
     with ProcessPoolExecutor(together, multiprocessing.get_context("spawn")) as pool:

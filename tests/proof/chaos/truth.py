@@ -100,9 +100,9 @@ class Truth:
 
     def posted_twice(self) -> Iterator[str]:
         for job, told in self.jobs.items():
-            for kind, messages in (("films", told.films), ("notices", told.notices)):
-                if len(messages) > 1:
-                    yield f"{job} ({told.mark}) has {len(messages)} {kind}"
+            if len(told.films) > 1 or len(told.notices) > len({each.channel.id for each in told.notices}):
+                shown = [_shown(each) for each in (*told.films, *told.notices)]
+                yield f"{job} ({told.mark}) has {len(told.films)} films, {len(told.notices)} notices: {shown}"
 
     def overpaid(self) -> Iterator[str]:
         for mark in self.made:
@@ -117,11 +117,12 @@ class Truth:
             jobs = self.of_mark(mark)
             if not jobs:
                 yield f"{mark} was made at {made[0].provider} for nobody who was told that it is queued"
-            ends = sorted(notice.at for _, told in jobs for notice in told.notices)
+            ends = sorted(told.notices[0].at for _, told in jobs if told.notices)
             for number, at in enumerate(ends, 1):
                 after = [each for each in made if each.accepted_at > at]
                 if len(after) > len(jobs) - number:
-                    yield f"{mark} was made at {made[0].provider} after its failure had been shown"
+                    shown = [_shown(each) for _, told in jobs for each in told.notices]
+                    yield f"{mark} was made at {after[0].provider} {after[0].accepted_at:.1f} after {shown}"
 
     def live_mentions(self) -> Iterator[str]:
         for message in self.messages:
@@ -130,11 +131,9 @@ class Truth:
                 yield f"pinged {[each.username for each in message.notified]}: {message.content[:120]!r}"
 
     def _asker(self, message: Message) -> User | None:
-        """Whom a message may ping: who asked for the job that it is about."""
-        named = _JOB.search(message.content)
-        told = self.jobs.get(named.group(1)) if named else None
-        mark = told.mark if told is not None else next(iter(MARK.findall(message.content)), "")
-        return ask.seat.member.user if (ask := self._crowd.asks.get(mark)) else None
+        """Whom a message may ping: who sits in its channel, since every member has one to herself."""
+        at_home = [seat.member.user for seat in self._crowd.seats if seat.channel is message.channel]
+        return next(iter([*at_home, *message.channel.recipients]), None)
 
     def corrupt(self) -> Iterator[str]:
         files = {each.sha256: each for message in self.messages for each in message.attachments}
@@ -169,6 +168,10 @@ class Truth:
     def uncertain(self) -> list[tuple[str, Told]]:
         return [(job, told) for job, told in self.jobs.items() if told.said(_CHARGED)]
 
+    def told_elsewhere_too(self) -> int:
+        """Failures told in direct messages, and again in the channel once that was open again."""
+        return sum(len({each.channel.id for each in told.notices}) > 1 for told in self.jobs.values())
+
     def undeliverable(self) -> int:
         return sum(told.said(_KEPT) for told in self.jobs.values())
 
@@ -187,6 +190,10 @@ def _acknowledged(message: Message) -> str | None:
     if found is None and message.interaction is not None:
         found = _JOB.search(message.content)
     return found.group(1) if found else None
+
+
+def _shown(message: Message) -> str:
+    return f"{message.at:.1f} in {message.channel.id}: {' '.join(message.content.splitlines()[1:])[:150]}"
 
 
 def _undecodable(name: str, data: bytes) -> str | None:
