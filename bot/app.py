@@ -108,8 +108,10 @@ class App:
         live = LiveJobs()
         self._witness = Witness(database, settings.storage.path.with_suffix(".witness"))
         store = SqliteJobStore(
-            database, settings.limits.guild, clock, self._observe, crash_point(), self._witness.claimed
-        )
+            database, settings.limits.guild, clock, self._observe, crash_point(), self._witness.claimed,
+            prices={model: section.price for model, section in settings.models.items()},
+            weights={guild_id: section.weight for guild_id, section in settings.guilds.items()},
+        )  # fmt: skip
         pictures, artifacts = await self._open_media()
         self.client = MatineeClient(
             clock=clock,
