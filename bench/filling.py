@@ -1,5 +1,6 @@
 """Databases with many jobs in them, written past every rule: only to have them there."""
 
+import json
 import sqlite3
 from collections.abc import Callable
 
@@ -9,6 +10,7 @@ from bot.providers.pipelet import MODELS
 from storage.rows import to_row
 
 PROVIDER = "pipelet"
+_GUILDS = 500
 _NOBODY = Destination(1, 1, 1, 20 * 2**20)
 _REQUEST = plan(MODELS[0], Asked(Capability.TEXT_TO_VIDEO, "a paper boat in the rain"), seed=1)
 
@@ -26,3 +28,18 @@ def fill(
 
 def _names(number: int) -> dict[str, object]:
     return {"id": f"job{number:07}", "interaction_id": number, "nonce": f"nonce{number:07}"}
+
+
+def fill_submitted(connection: sqlite3.Connection, jobs: int) -> None:
+    """Jobs whose requests wait at Pipelet, each with its attempt; the remote handle is the job's number."""
+
+    def columns(number: int) -> dict[str, object]:
+        remote = json.dumps({"model": _REQUEST.model, "request_id": str(number)})
+        return {"guild_id": number % _GUILDS + 1, "attempt_id": number, "started_at": 1.0, "remote": remote}
+
+    fill(connection, jobs, JobState.SUBMITTED, columns)
+    connection.execute(
+        "INSERT INTO attempts (id, job_id, guild_id, provider, capability, model, request_sha256, started_at) "
+        "SELECT attempt_id, id, guild_id, provider, ?, model, '', started_at FROM jobs",
+        (_REQUEST.capability.value,),
+    )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import ack, claims, engines, polling
+from bench import ack, claims, engines, polling, restart
 from bench.figures import CannotMeasure, Figure, Goal, percentile
 from bench.virtual import Course, follow_all
 
@@ -70,6 +70,12 @@ async def test_every_claim_of_few_and_of_many_finds_a_job():
     measured = values(await claims.measure(plan))
     assert measured["many / few, with the commit"] > 0
     assert measured["200 queued in 20 guilds: a claim with its commit, p50"] > 0
+
+
+async def test_everything_in_flight_is_asked_after_when_a_process_starts():
+    measured = values(await restart.measure(restart.Plan(jobs=60)))
+    assert measured["not asked after"] == 0
+    assert 0 < measured["60 jobs in flight: the last one asked after"] < 60
 
 
 def test_an_unknown_name_is_refused():
