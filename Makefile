@@ -1,4 +1,4 @@
-.PHONY: demo test check bench chaos lock clean
+.PHONY: demo test check bench sim chaos mutants sim chaos lock clean
 .DEFAULT_GOAL := test
 
 PYTHON ?= python3
@@ -28,8 +28,16 @@ check: $(READY)
 bench: $(READY)
 	$(BIN)/python -m bench $(ARGS)
 
+# ARGS='--seed 7 --seeds 1 --hours 48' for one longer day.
+sim: $(READY)
+	$(BIN)/python -m tests.proof.simulation $(ARGS)
+
 chaos: $(READY)
 	$(BIN)/python -m tests.proof.chaos $(ARGS)
+
+# All of it takes an hour or so; ARGS='bot.jobs.recovery storage.claims' for some modules, ARGS='--share 0.1' for a sample.
+mutants: $(READY)
+	$(BIN)/python -m tests.proof.mutants $(ARGS)
 
 # Needs uv on the PATH; the lock holds hashes and no host names.
 lock:
