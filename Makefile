@@ -1,4 +1,4 @@
-.PHONY: demo test check bench sim chaos mutants sim chaos lock clean
+.PHONY: demo test check bench sim chaos mutants lock clean
 .DEFAULT_GOAL := test
 
 PYTHON ?= python3
