@@ -33,6 +33,7 @@ from bot.jobs.policy import Policies
 from bot.jobs.recovery import Recovery
 from bot.jobs.runner import Runner
 from bot.jobs.service import Jobs
+from bot.jobs.showing import Showing
 from bot.jobs.stand_ins import StandIns
 from bot.jobs.submission import Submission
 from bot.jobs.warden import Warden
@@ -161,7 +162,8 @@ class App:
         self.housekeeping = Housekeeping(
             store, artifacts, pictures, self.catalog, clock, settings.media.keep_days, self._witness.turn
         )
-        await add_cogs(self.client, self.jobs, self.catalog, self.policies, clock)
+        showing = Showing(store, delivery, clock)
+        await add_cogs(self.client, self.jobs, self.catalog, self.policies, clock, showing)
 
     async def _move_in(self) -> None:
         path = self._settings.storage.path

@@ -1,6 +1,6 @@
 """The sockets of the core: what jobs need from providers, storage, media, Discord and time."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -10,6 +10,7 @@ from bot.domain.generation import Frame, GenerationRequest, ModelSpec
 from bot.domain.health import Trouble
 from bot.domain.job import Artifact, Job, JobState, RemoteHandle, RemoteStatus
 from bot.domain.limits import GuildLimits
+from bot.domain.messages import Message
 
 
 class Clock(Protocol):
@@ -176,6 +177,21 @@ class Delivered:
     message_id: int | None
     deleted: bool = False
     direct: bool = False
+
+
+# A file, its name and the words with it, put before a member; returns the message's id. May be repeated.
+Give = Callable[[Path, str, Message], Awaitable[int]]
+
+
+class Counter(Protocol):
+    """Where a member who asks for it gets what could not be delivered."""
+
+    async def hand_over(self, job: Job, artifact: Artifact, limit: int, give: Give) -> int:
+        """`give` the artifact, made smaller than `limit` bytes. Returns what `give` does.
+
+        Raises DeliveryError, DeliveryRevoked, and OSError when the artifact cannot be read or no smaller one written.
+        """
+        ...
 
 
 class Delivery(Protocol):

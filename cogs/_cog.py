@@ -13,6 +13,7 @@ from bot.domain.generation import Capability, ModelSpec
 from bot.jobs.catalog import Catalog
 from bot.jobs.policy import Policies
 from bot.jobs.service import Jobs
+from bot.jobs.showing import Showing
 from bot.ports import Clock
 from cogs import _options
 from cogs._place import Interaction
@@ -28,6 +29,7 @@ class Core:
     catalog: Catalog
     policies: Policies
     clock: Clock
+    showing: Showing
 
 
 class CoreCog(commands.Cog):

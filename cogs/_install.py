@@ -9,18 +9,22 @@ from bot.client import MatineeClient
 from bot.jobs.catalog import Catalog
 from bot.jobs.policy import Policies
 from bot.jobs.service import Jobs
+from bot.jobs.showing import Showing
 from bot.ports import Clock
 from cogs._cog import Core
 from cogs._errors import answer_command_error
 from cogs.admin import Admin
 from cogs.generation import Generation
 from cogs.jobs import JobsCog
+from cogs.show import Show
 
-_COGS = (Generation, JobsCog, Admin)
+_COGS = (Generation, JobsCog, Show, Admin)
 
 
-async def add_cogs(client: MatineeClient, jobs: Jobs, catalog: Catalog, policies: Policies, clock: Clock) -> None:
-    core = Core(jobs, catalog, policies, clock)
+async def add_cogs(
+    client: MatineeClient, jobs: Jobs, catalog: Catalog, policies: Policies, clock: Clock, showing: Showing
+) -> None:
+    core = Core(jobs, catalog, policies, clock, showing)
     for cog in _COGS:
         await client.add_cog(cog(core))
     client.tree.error(answer_command_error)

@@ -31,7 +31,7 @@ async def during(interaction: Interaction, clock: Clock, work: Awaitable[T]) -> 
     try:
         await asyncio.wait({task, timer}, return_when=asyncio.FIRST_COMPLETED)
         if not task.done() and not is_deferred(interaction):
-            await _defer(interaction, clock)
+            await defer(interaction, clock)
         return await task
     finally:
         timer.cancel()
@@ -47,10 +47,11 @@ def is_dead(interaction: Interaction) -> bool:
     return _DEAD in interaction.extras
 
 
-async def _defer(interaction: Interaction, clock: Clock) -> None:
+async def defer(interaction: Interaction, clock: Clock, *, private: bool = True) -> None:
+    """What is said next is edited in; the interaction is then `is_deferred`, or `is_dead` when that failed."""
     try:
         async with asyncio.timeout(TRY_SECONDS):
-            await interaction.response.defer(ephemeral=True, thinking=True)
+            await interaction.response.defer(ephemeral=private, thinking=True)
         shown = True
     except discord.HTTPException as error:
         shown = not settled(error) and await _is_waiting(interaction, clock)

@@ -97,8 +97,8 @@ class Refused(Exception):
         self.answer, self.status, self.code, self.wait, self.banned = answer, status, code, wait, banned
 
 
-def read(error: Exception) -> Refused:
-    """One of `FAILURES` as what it means."""
+def read(error: Exception, *, own_token: bool = True) -> Refused:
+    """One of `FAILURES` as what it means. `own_token`: the call was made with the bot's own."""
     if isinstance(error, discord.RateLimited):
         return Refused(Answer.LATER, 429, wait=error.retry_after)
     if not isinstance(error, discord.HTTPException):
@@ -106,7 +106,8 @@ def read(error: Exception) -> Refused:
     # Only a 429 that Discord itself wrote names a time; one without `Via` is a ban by Cloudflare.
     banned = error.status == 429 and "Via" not in error.response.headers
     wait = BAN_SECONDS if banned else 0.0
-    return Refused(_meaning(error.status, error.code), error.status, error.code, wait, banned)
+    answer = _meaning(error.status, error.code) if own_token or error.status != 401 else Answer.INVALID
+    return Refused(answer, error.status, error.code, wait, banned)
 
 
 def _meaning(status: int, code: int) -> Answer:

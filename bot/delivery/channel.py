@@ -2,28 +2,29 @@
 
 import logging
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import discord
 
 from bot import texts
 from bot.age import Age
-from bot.delivery.answers import CAUSES, Answer, Refused
+from bot.delivery.answers import CAUSES, Answer, Refused, read
 from bot.delivery.board import Board
-from bot.delivery.fitting import FileLimits, Fitting
+from bot.delivery.fitting import FileLimits, Fitting, below
 from bot.delivery.history import History, anchor, holds_film, is_acknowledgement
 from bot.delivery.line import Line
 from bot.delivery.notices import Notices
-from bot.domain.errors import DeliveryError
+from bot.domain.errors import DeliveryError, Undeliverable
 from bot.domain.job import Artifact, Cause, Job, JobState, MediaKind, RemoteStatus
 from bot.domain.messages import Message
-from bot.ports import Artifacts, Clock, Delivered, Place
+from bot.ports import Artifacts, Clock, Delivered, Give, Place
 from bot.ui import sendable
 
 log = logging.getLogger(__name__)
 
 # An interaction's token lives 15 minutes; with it, its answer cannot come later.
 _ACKNOWLEDGED_WITHIN_MS = 16 * 60 * 1000
-_UNLIMITED = 1 << 40
+_EDIT_TRIES = 3
 _Way = Callable[[Job, Fitting, bool], Awaitable[Delivered]]
 
 
@@ -59,7 +60,7 @@ class ChannelDelivery:
         doubtful = recovering or job.id in self._begun
         self._begun.add(job.id)
         try:
-            with Fitting(self._artifacts, self._limits, artifact) as fitting:
+            with Fitting(self._artifacts, artifact) as fitting:
                 delivered = await self._deliver(job, fitting, doubtful)
         except DeliveryError:
             self._begun.discard(job.id)
@@ -131,8 +132,11 @@ class ChannelDelivery:
             found, age = await posted(None)
             if found is not None:
                 return Delivered(found, direct=guild_id is None)
-        limit = job.to.file_limit if guild_id is not None else _UNLIMITED
-        return Delivered(await fitting.deliver(guild_id, limit, attempt), direct=guild_id is None)
+        limit = self._limits.of(guild_id)
+        if guild_id is not None:
+            limit = min(limit, job.to.file_limit)
+        message_id = await fitting.deliver(limit, attempt, partial(self._limits.learn, guild_id))
+        return Delivered(message_id, direct=guild_id is None)
 
     async def _to_acknowledgement(self, job: Job, fitting: Fitting, doubtful: bool) -> Delivered:
         """The film takes the place of the queue message: an edit needs no permission to write, and may be repeated."""
@@ -149,16 +153,32 @@ class ChannelDelivery:
 
             return await self._line.patiently(edit)
 
-        return Delivered(await fitting.deliver(job.to.guild_id, job.to.file_limit, attempt))
+        limit = min(job.to.file_limit, self._limits.of(job.to.guild_id))
+        return Delivered(await fitting.deliver(limit, attempt, partial(self._limits.learn, job.to.guild_id)))
+
+    async def hand_over(self, job: Job, artifact: Artifact, limit: int, give: Give) -> int:
+        async def attempt(film: Artifact) -> int:
+            async def edit() -> int:
+                try:
+                    return await give(self._artifacts.path(film), _name(job, film), self._words(job, film, fitting))
+                except discord.HTTPException as error:
+                    # It is about the interaction's token, never about the bot's.
+                    raise read(error, own_token=False) from error
+
+            return await self._line.patiently(edit, tries=_EDIT_TRIES)
+
+        with Fitting(self._artifacts, artifact) as fitting:
+            try:
+                return await fitting.deliver(limit, attempt, below)
+            except Refused as refused:
+                raise DeliveryError(CAUSES.get(refused.answer, Undeliverable.REFUSED), str(refused)) from refused
 
     def _words(self, job: Job, film: Artifact, fitting: Fitting) -> Message:
         compressed = film is not fitting.original
         return texts.result(job, film, compressed_from=fitting.original.size if compressed else None)
 
     def _file(self, job: Job, film: Artifact) -> discord.File:
-        letter = "v" if film.kind is MediaKind.FILM else "i"
-        name = f"{letter}-{job.id}.{film.kind.value}"
-        return discord.File(self._artifacts.path(film), filename=name, spoiler=job.request.spoiler)
+        return discord.File(self._artifacts.path(film), filename=_name(job, film))
 
     async def find_acknowledgement(self, job: Job) -> int | None:
         channel = self._client.get_partial_messageable(job.to.channel_id, guild_id=job.to.guild_id)
@@ -188,3 +208,9 @@ class ChannelDelivery:
 
     def show(self, job: Job, place: Place | None = None, progress: RemoteStatus | None = None) -> None:
         self._board.show(job, texts.queue_message(job, place, progress))
+
+
+def _name(job: Job, film: Artifact) -> str:
+    """By which it is found again. Discord hides what begins so until it is clicked."""
+    hidden = "SPOILER_" if job.request.spoiler else ""
+    return f"{hidden}{'v' if film.kind is MediaKind.FILM else 'i'}-{job.id}.{film.kind.value}"

@@ -38,22 +38,23 @@ class FileLimits:
         return min(limit, learned) if until > self._clock.monotonic() else limit
 
     def learn(self, guild_id: int | None, refused: int) -> int:
-        """The next lower limit that Discord is known to have had, after it refused so many bytes.
-
-        It is remembered; a refusal below all of those limits says something of that one upload only.
-        """
-        limit = next((plateau for plateau in _PLATEAUS if plateau < refused), None)
-        if limit is None:
-            return refused // 4
-        self._learned[guild_id] = (limit, self._clock.monotonic() + _REMEMBER_SECONDS)
+        """As `below`, and remembered; a refusal below all known limits says something of that one upload only."""
+        limit = below(refused)
+        if limit in _PLATEAUS:
+            self._learned[guild_id] = (limit, self._clock.monotonic() + _REMEMBER_SECONDS)
         return limit
+
+
+def below(refused: int) -> int:
+    """The next lower limit that Discord is known to have had, after it refused so many bytes."""
+    return next((plateau for plateau in _PLATEAUS if plateau < refused), refused // 4)
 
 
 class Fitting:
     """One artifact and its smaller encodings; those are removed at the end, the artifact is not."""
 
-    def __init__(self, artifacts: Artifacts, limits: FileLimits, artifact: Artifact) -> None:
-        self._artifacts, self._limits = artifacts, limits
+    def __init__(self, artifacts: Artifacts, artifact: Artifact) -> None:
+        self._artifacts = artifacts
         self.original = self._current = artifact
         self._made: list[Artifact] = []
 
@@ -66,12 +67,12 @@ class Fitting:
         for artifact in self._made:
             self._artifacts.forget(artifact)
 
-    async def deliver(self, guild_id: int | None, limit: int, attempt: Callable[[Artifact], Awaitable[T]]) -> T:
+    async def deliver(self, limit: int, attempt: Callable[[Artifact], Awaitable[T]], lower: Callable[[int], int]) -> T:
         """Attempt with what fits, and again with less each time that Discord says it is too large.
 
-        Raises DeliveryError (TOO_LARGE) after three encodings, and what `attempt` raises otherwise.
+        `lower` makes a new limit out of the bytes that were refused. Raises DeliveryError (TOO_LARGE) after three
+        encodings, and what `attempt` raises otherwise.
         """
-        limit = min(limit, self._limits.of(guild_id))
         while True:
             film = await self._within(limit)
             try:
@@ -79,7 +80,7 @@ class Fitting:
             except Refused as refused:
                 if refused.answer is not Answer.TOO_LARGE:
                     raise
-            limit = self._limits.learn(guild_id, film.size)
+            limit = lower(film.size)
 
     async def _within(self, limit: int) -> Artifact:
         if self._current.size <= limit:

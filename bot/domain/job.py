@@ -75,6 +75,8 @@ MOVES: dict[JobState, frozenset[JobState]] = {
     _S.CANCELLED: frozenset(),
     _S.POISON: frozenset(),
 }  # fmt: skip
+# The `detail` of a job that was delivered by `/show`, in another channel than its own.
+SHOWN_ELSEWHERE = "shown elsewhere"
 FAILURES = frozenset({_S.ABANDONED, _S.REFUSED, _S.AMBIGUOUS, _S.LOST_RESULT, _S.UNDELIVERABLE, _S.POISON})
 
 

@@ -21,6 +21,7 @@ from bot.texts.answers import (
 from bot.texts.endings import ending, notice, result
 from bot.texts.progress import queue_message
 from bot.texts.refusals import refusal
+from bot.texts.report import not_shown, report
 from bot.texts.words import inert
 
 __all__ = [
@@ -36,11 +37,13 @@ __all__ = [
     "model_label",
     "models_list",
     "not_a_choice",
+    "not_shown",
     "notice",
     "out_of_range",
     "queue_list",
     "queue_message",
     "refusal",
+    "report",
     "result",
     "still_running",
     "storage",

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from bot.domain.job import Artifact, Cause, Job, JobState
+from bot.domain.job import SHOWN_ELSEWHERE, Artifact, Cause, Job, JobState
 from bot.domain.messages import Button, Message, Verb
 from bot.texts.words import code, in_place_of, inert, link, name, noun, number, size, span
 
@@ -88,6 +88,8 @@ def _ending(job: Job, keep_days: float) -> tuple[str, str]:
     if job.state is JobState.DONE:
         if job.direct:
             return "done", "Matinee may not post it here, so the member who asked has it in a direct message."
+        if job.result_message_id is None and job.detail == SHOWN_ELSEWHERE:
+            return "done", "It was delivered in another channel, with `/show`."
         if job.result_message_id is None:
             return "done", "It was posted, and somebody has removed it since."
         return "done", link(job, job.result_message_id)
@@ -140,7 +142,7 @@ def _story(job: Job, keep_days: float, *, advise: bool) -> str:
     detail = f": {code(job.detail)}" if job.detail else ""
     sentences = [f"{what[:1].upper()}{what[1:]}{detail}.", _spent(job, provider)]
     if job.state is JobState.UNDELIVERABLE:
-        sentences.append(f"The file is kept for {number(keep_days)} days.")
+        sentences.append(f"The file is kept for {number(keep_days)} days: `/show job:{job.id}` delivers it, free.")
     if advise:
         sentences.append(reason.advice)
     return " ".join(sentence for sentence in sentences if sentence)

@@ -43,7 +43,7 @@ _RULES: dict[Rule, str] = {
         "A moderator can give it; nothing was spent."
     ),
     Rule.MODERATOR: "Only moderators may do that: it needs the permission Manage Server here, now.",
-    Rule.NOT_YOURS: "That job is somebody else's. Only who asked may retry it; they or a moderator may cancel it.",
+    Rule.NOT_YOURS: "That job is somebody else's. Who asked may retry it; they or a moderator may see or cancel it.",
     Rule.NO_SUCH_JOB: "There is no such job in this guild.",
     Rule.TOO_LATE: "It is too late for that: the job has moved on.",
     Rule.ALREADY_RETRIED: "That job was retried already; a job can be retried once.",

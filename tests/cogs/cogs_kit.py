@@ -13,6 +13,7 @@ from simcord import interactions
 from simcord.http.router import dispatch
 
 from bot.client import MatineeClient
+from bot.delivery.channel import ChannelDelivery
 from bot.domain.errors import BadPicture, PictureProblem, StorageUnavailable, UserError
 from bot.domain.generation import Capability, Frame
 from bot.domain.job import Cause, Job, JobState
@@ -22,6 +23,7 @@ from bot.jobs.live import LiveJobs
 from bot.jobs.places import Places
 from bot.jobs.policy import Policies
 from bot.jobs.service import Jobs, Upload
+from bot.jobs.showing import Showing
 from bot.ports import Picture
 from bot.providers.chutes import ChutesProvider
 from bot.providers.pipelet import PipeletProvider
@@ -30,6 +32,7 @@ from cogs._options import BadOption
 from storage.database import Database
 from storage.job_store import SqliteJobStore
 from storage.policy_store import SqlitePolicyStore
+from tests.support.outside import PlainArtifacts
 
 OPERATOR = GuildLimits(
     jobs_per_hour=60, burst=5, active_per_guild=4, active_per_member=2, queued_per_member=3, queued_per_guild=5
@@ -151,12 +154,14 @@ class Matinee:
             wake=self._wake,
         )
         self.client = MatineeClient(clock=self.clock, **client)
+        self.counter = ChannelDelivery(self.client, PlainArtifacts(folder), self.clock)
 
     def _wake(self) -> None:
         self.woken += 1
 
     async def install(self) -> None:
-        await add_cogs(self.client, self.jobs, self.catalog, self.policies, self.clock)
+        showing = Showing(self.store, self.counter, self.clock)
+        await add_cogs(self.client, self.jobs, self.catalog, self.policies, self.clock, showing)
 
     async def all_jobs(self) -> list[Job]:
         rows = await self.database.read(lambda connection: connection.execute("SELECT id FROM jobs").fetchall())

@@ -29,7 +29,7 @@ def payloads(client: MatineeClient) -> dict[str, dict]:
 
 def test_commands_are_for_guilds_only_and_admin_for_who_manages_them(matinee: Matinee) -> None:
     commands = payloads(matinee.client)
-    assert set(commands) == {"video", "animate", "image", "queue", "cancel", "models", "admin"}
+    assert set(commands) == {"video", "animate", "image", "queue", "cancel", "models", "show", "admin"}
     for name, command in commands.items():
         assert command["contexts"] == [0]
         assert command["integration_types"] == [0]

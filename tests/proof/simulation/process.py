@@ -15,6 +15,7 @@ from bot.client import MatineeClient
 from bot.delivery.channel import ChannelDelivery
 from bot.domain.errors import StorageUnavailable
 from bot.domain.limits import GuildLimits
+from bot.jobs.showing import Showing
 from bot.providers._chutes_models import MODELS as CHUTES_MODELS
 from bot.providers._pipelet_models import MODELS as PIPELET_MODELS
 from cogs import add_cogs
@@ -138,7 +139,8 @@ class Process(World):
     async def open(self) -> None:
         self.client = await self._log_in()
         await super().open()
-        await add_cogs(self.client, self.jobs, self.catalog, self.policies, self.clock)
+        showing = Showing(self.store, self.delivery, self.clock)
+        await add_cogs(self.client, self.jobs, self.catalog, self.policies, self.clock, showing)
 
     async def open_database(self) -> Any:
         return await InlineDatabase.on(self.around.disk, self.around.vfs, self.around.chance)
