@@ -200,7 +200,9 @@ class Runner:
                 await self._clock.sleep(_STORAGE_PAUSE)
 
     async def _step(self, job: Job, recovering: bool) -> Job:
-        if recovering and (poisoned := await self._recovery.poisoned(job)) is not None:
+        # What waited at its provider was only watched by the start.
+        doubtful = recovering or job.state is JobState.SUBMITTED
+        if doubtful and (poisoned := await self._recovery.poisoned(job)) is not None:
             return poisoned
         if job.state is JobState.RECEIVED or (recovering and job.state is JobState.SUBMITTING):
             return await self._recovery.step(job)

@@ -114,6 +114,15 @@ async def test_media_that_takes_two_processes_with_it_does_not_get_a_third(found
     assert (await found.attempts())[0][0] == ("made" if crashes == 1 else "E3")
 
 
+async def test_a_request_at_its_provider_whose_film_took_two_processes_is_not_fetched_again(found: World):
+    submitted = await in_state(found, JobState.SUBMITTED, "pipelet", remote=RemoteHandle(QUEUED, "r9"))
+    found.studio.requests["r9"] = Request(submitted.request, 0.0, timeline=[(0, Completed())])
+    (found.artifacts.folder / f"{submitted.id}.working").write_bytes(b"..")
+    await found.start()
+    assert how(await found.ended(submitted)) == (JobState.POISON, Cause.CRASHED)
+    assert found.studio.count("fetch") == 0
+
+
 async def test_a_film_that_cannot_be_made_to_fit_twice_over_is_not_tried_a_third_time(found: World):
     posting = await in_state(found, JobState.POSTING, artifact=FILM)
     (found.artifacts.folder / f"{posting.id}.working").write_bytes(b"..")
