@@ -97,10 +97,10 @@ class Crowd:
         self.believed.asks[prompt] = ask = Ask(prompt, guild, member, self._clock.world())
         called = await self._send(guild, member, "video", options)
         # A queue message may come later than the first answer; members see either.
-        await asyncio.sleep(30)
+        await asyncio.sleep(self._chance.choice((1, 30)))
         self._read(ask, called)
-        if self._chance.random() < 0.1:
-            await asyncio.sleep(self._chance.expovariate(1 / 60))
+        if self._chance.random() < 0.15:
+            await asyncio.sleep(self._chance.expovariate(1 / 20))
             await self._press(guild, member, only=called.answer)
 
     def _read(self, ask: Ask, called: Called) -> None:

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from tests.proof.simulation.day import Theatre
 
 _TROUBLES = {
-    "busy": Trouble(held=True), "full": Trouble(full=True), "I/O error": Trouble(failing=0.5), "dead": Trouble(failing=1)
+    "busy": Trouble(held=True), "full": Trouble(full=True),
+    "I/O error": Trouble(failing=0.5), "dead": Trouble(failing=1),
 }  # fmt: skip
 
 
@@ -27,8 +28,8 @@ class Fate:
 
     def tasks(self, until: float) -> list["asyncio.Task[None]"]:
         every = {
-            self._storm: 1500, self._storage: 2400, self._kill: 1500, self._clocks: 5400, self._closed: 4800,
-            self._loop: 14400, self._stop: 7200,
+            self._storm: 900, self._storage: 2400, self._kill: 3000, self._clocks: 5400, self._closed: 4800,
+            self._loop: 43200, self._stop: 12000,
         }  # fmt: skip
         works = [asyncio.create_task(self._again(work, pause, until)) for work, pause in every.items()]
         return [*works, asyncio.create_task(self._leave(until))]
@@ -57,7 +58,9 @@ class Fate:
     async def _storm(self) -> None:
         chosen = self._chance.sample(sorted(STORMS), self._chance.randint(1, 3))
         self._theatre.weather.change({step: faults for name in chosen for step, faults in STORMS[name].items()})
-        await asyncio.sleep(self._chance.expovariate(1 / 500))
+        # When nothing at all gets through, little is learned by waiting.
+        dead = {"down", "outage"} & set(chosen)
+        await asyncio.sleep(self._chance.expovariate(1 / (150 if dead else 1200)))
         self._theatre.weather.change({})
 
     async def _storage(self) -> None:
@@ -67,7 +70,7 @@ class Fate:
         self._theatre.disk.trouble = Trouble()
 
     async def _clocks(self) -> None:
-        size = self._chance.choice((1.0, 20.0, 400.0, 7200.0))
+        size = self._chance.choice((1.0, 20.0, 400.0, 7200.0, 36000.0))
         match self._chance.randrange(3):
             case 0:
                 self.met["clock: forward"] += 1

@@ -55,7 +55,7 @@ class Post:
 
 @dataclass(eq=False)
 class Channel:
-    """`guild` is None for direct messages. `may_read` is about what was written before; `troubled`: it was closed at times."""
+    """`guild` is None for direct messages. `may_read` is about older messages; `troubled`: it was closed at times."""
 
     id: int
     guild: int | None

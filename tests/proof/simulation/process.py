@@ -108,11 +108,11 @@ class Around:
         self.clock, self.studio, self.hall, self.disk, self.vfs, self.chance = clock, studio, hall, disk, vfs, chance
         self.theatre = None
         self.numbers = iter(range(1, 10**9))
-        self.lives = 0
+        self.damaged: list[str] = []
 
 
 class Process(World):
-    """`points` hears the names of commits and of effects outside. It is dead from the moment on that `die` is called."""
+    """`points` hears the names of commits and of effects outside. It is dead once `die` was called."""
 
     def __init__(self, folder: Path, around: Around, points: Callable[[str], None]) -> None:
         self.around = around
@@ -132,6 +132,9 @@ class Process(World):
             await self.open()
             await self.start()
         except StorageUnavailable:
+            self.die()
+        except (storage.UnusableDatabaseError, sqlite3.DatabaseError) as error:
+            self.around.damaged.append(repr(error))
             self.die()
         else:
             self._ready = True

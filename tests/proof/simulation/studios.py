@@ -81,7 +81,7 @@ class Studio:
     def accept(self, provider: str, request: GenerationRequest, usual: float, reach: Reaching, *, queue: bool) -> Work:
         running = usual * min(1.6, max(0.65, self.chance.lognormvariate(0, 0.15)))
         ending = (self.weather.draw("course") if queue else None) or "made"
-        queued = self.chance.expovariate(1 / 10) if queue else 0.0
+        queued = self.chance.expovariate(1 / 15) if queue else 0.0
         number = f"r{len(self.works)}"
         work = Work(number, provider, request.prompt, request.model, self.clock.world(), reach, queued, running, ending)
         # The name of the task that calls says for which job; only the honest row leans on it.

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -43,8 +43,13 @@ class _Row:
     paying: int
 
 
-async def examine(theatre: "Theatre", process: "Process") -> Finding:
+async def examine(theatre: "Theatre", process: "Process", damaged: Sequence[str]) -> Finding:
+    """`damaged`: why a process could not take the database that an earlier one has left."""
     finding = Finding()
+    finding.zeros["corrupt"] += damaged
+    if not process.ready:
+        finding.zeros["stuck"] += ["no process lives"]
+        return finding
     rows = [_Row(*row) for row in await process.rows(_ROWS)]
     finding.jobs = len(rows)
     films, said = _films(theatre.hall.posts), _said(theatre.hall.posts)
@@ -107,9 +112,12 @@ def _delivered(
             data[:5] != b"film:" or row.prompt.encode() not in data for post in posted for data in post.files.values()
         ):
             zeros["corrupt"] += [f"{row.id} shows other bytes than the provider's"]
-        if posted and row.state not in ("done",):
+        if posted and row.state != "done":
             finding.honest[f"posted, but ended as {row.state}"] += 1
         finding.honest[row.state] += 1
+        asked = theatre.crowd.believed.asks.get(row.prompt)
+        if asked is not None and posted and any(asked.at < death < posted[0].at for death in theatre.deaths):
+            finding.honest["recovered"] += 1
     for job, texts in said.items():
         notices = [
             text for _, text in texts if text.startswith("<@") and ("failed (job" in text or "cancelled (job" in text)

@@ -3,6 +3,7 @@
 import ctypes as c
 import ctypes.util
 import itertools
+import random
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -88,10 +89,10 @@ class Vfs:
         self._shared: dict[tuple[str, int], _Shared] = {}
         self._connections: list[sqlite3.Connection] = []
         self.mistakes: list[BaseException] = []
-        functions = {name: _IO_TYPES[name](self._guarded(getattr(self, f"_{name}"))) for name, _ in _IO}
+        functions = {name: _IO_TYPES[name](self._guarded(getattr(self, _method(name)))) for name, _ in _IO}
         self._methods = _IoMethods(iVersion=2, **functions)
         entries = {
-            name: _VFS_TYPES[name](self._guarded(getattr(self, f"_{name}")))
+            name: _VFS_TYPES[name](self._guarded(getattr(self, _method(name))))
             for name, types in _VFS
             if types is not None
         }
@@ -110,10 +111,14 @@ class Vfs:
         return opened
 
     def close(self) -> None:
-        """SQLite must not call what is no longer there."""
         for connection in self._connections:
             connection.close()
         self._connections.clear()
+
+    def forget(self) -> None:
+        """A connection that somebody's statement keeps alive may still call, and gets nothing."""
+        self._disk = Disk(random.Random(0))
+        self._disk.kill()
 
     def _guarded(self, work: Callable[..., int]) -> Callable[..., int]:
         # What is raised into C is printed and forgotten.
@@ -125,7 +130,7 @@ class Vfs:
             except Full:
                 return _FULL
             except Broken:
-                return _FSYNC if work.__name__ == "_xSync" else _IOERR
+                return _FSYNC if work == self._x_sync else _IOERR
             except BaseException as mistake:  # noqa: BLE001
                 self.mistakes.append(mistake)
                 return _IOERR
@@ -137,7 +142,7 @@ class Vfs:
 
     # The file system
 
-    def _xOpen(self, _vfs: int, name: bytes | None, file: Any, flags: int, out: Any) -> int:
+    def _x_open(self, _vfs: int, name: bytes | None, file: Any, flags: int, out: Any) -> int:
         number = next(self._numbers)
         shown = (name or f"temporary{number}".encode()).decode()
         self._disk.open(shown)
@@ -148,42 +153,42 @@ class Vfs:
             out[0] = flags
         return _OK
 
-    def _xDelete(self, _vfs: int, name: bytes, _sync: int) -> int:
+    def _x_delete(self, _vfs: int, name: bytes, _sync: int) -> int:
         self._disk.delete(name.decode(), self._disk.life)
         return _OK
 
-    def _xAccess(self, _vfs: int, name: bytes, _flags: int, out: Any) -> int:
+    def _x_access(self, _vfs: int, name: bytes, _flags: int, out: Any) -> int:
         file = self._disk.files.get(name.decode())
         out[0] = int(file is not None and bool(file.data))
         return _OK
 
-    def _xFullPathname(self, _vfs: int, name: bytes, size: int, out: int) -> int:
+    def _x_full_pathname(self, _vfs: int, name: bytes, size: int, out: int) -> int:
         c.memmove(out, name + b"\0", min(size, len(name) + 1))
         return _OK
 
-    def _xRandomness(self, _vfs: int, size: int, out: int) -> int:
+    def _x_randomness(self, _vfs: int, size: int, out: int) -> int:
         c.memset(out, 7, size)
         return size
 
-    def _xSleep(self, _vfs: int, microseconds: int) -> int:
+    def _x_sleep(self, _vfs: int, microseconds: int) -> int:
         return microseconds
 
-    def _xCurrentTime(self, _vfs: int, out: Any) -> int:
+    def _x_current_time(self, _vfs: int, out: Any) -> int:
         out[0] = 2461000.5
         return _OK
 
-    def _xGetLastError(self, _vfs: int, _size: int, _out: int) -> int:
+    def _x_get_last_error(self, _vfs: int, _size: int, _out: int) -> int:
         return _OK
 
     # A file
 
-    def _xClose(self, file: Any) -> int:
+    def _x_close(self, file: Any) -> int:
         handle = self._of(file)
         self._release(handle)
         del self._open[file.contents.number]
         return _OK
 
-    def _xRead(self, file: Any, out: int, amount: int, offset: int) -> int:
+    def _x_read(self, file: Any, out: int, amount: int, offset: int) -> int:
         handle = self._of(file)
         if handle.life != self._disk.life:
             raise Broken
@@ -194,32 +199,32 @@ class Vfs:
         c.memset(out + len(found), 0, amount - len(found))
         return _SHORT_READ
 
-    def _xWrite(self, file: Any, data: int, amount: int, offset: int) -> int:
+    def _x_write(self, file: Any, data: int, amount: int, offset: int) -> int:
         handle = self._of(file)
         self._disk.write(handle.name, offset, c.string_at(data, amount), handle.life)
         return _OK
 
-    def _xTruncate(self, file: Any, size: int) -> int:
+    def _x_truncate(self, file: Any, size: int) -> int:
         handle = self._of(file)
         self._disk.truncate(handle.name, size, handle.life)
         return _OK
 
-    def _xSync(self, file: Any, _flags: int) -> int:
+    def _x_sync(self, file: Any, _flags: int) -> int:
         handle = self._of(file)
         self._disk.sync(handle.name, handle.life)
         return _OK
 
-    def _xFileSize(self, file: Any, out: Any) -> int:
+    def _x_file_size(self, file: Any, out: Any) -> int:
         out[0] = len(self._disk.open(self._of(file).name).data)
         return _OK
 
-    def _xFileControl(self, _file: Any, _operation: int, _argument: int) -> int:
+    def _x_file_control(self, _file: Any, _operation: int, _argument: int) -> int:
         return _NOTFOUND
 
-    def _xSectorSize(self, _file: Any) -> int:
+    def _x_sector_size(self, _file: Any) -> int:
         return 512
 
-    def _xDeviceCharacteristics(self, _file: Any) -> int:
+    def _x_device_characteristics(self, _file: Any) -> int:
         return 0
 
     # Locks
@@ -231,7 +236,7 @@ class Vfs:
             if each is not handle and each.name == handle.name and each.life == handle.life
         )
 
-    def _xLock(self, file: Any, level: int) -> int:
+    def _x_lock(self, file: Any, level: int) -> int:
         handle = self._of(file)
         if handle.life != self._disk.life:
             raise Broken
@@ -241,11 +246,11 @@ class Vfs:
         handle.lock = max(handle.lock, level)
         return _OK
 
-    def _xUnlock(self, file: Any, level: int) -> int:
+    def _x_unlock(self, file: Any, level: int) -> int:
         self._of(file).lock = min(self._of(file).lock, level)
         return _OK
 
-    def _xCheckReservedLock(self, file: Any, out: Any) -> int:
+    def _x_check_reserved_lock(self, file: Any, out: Any) -> int:
         out[0] = int(any(other.lock >= _RESERVED for other in self._others(self._of(file))))
         return _OK
 
@@ -254,7 +259,7 @@ class Vfs:
     def _of_shared(self, handle: _Open) -> _Shared:
         return self._shared.setdefault((handle.name, handle.life), _Shared())
 
-    def _xShmMap(self, file: Any, region: int, size: int, extend: int, out: Any) -> int:
+    def _x_shm_map(self, file: Any, region: int, size: int, extend: int, out: Any) -> int:
         shared = self._of_shared(self._of(file))
         if extend:
             while len(shared.regions) <= region:
@@ -263,7 +268,7 @@ class Vfs:
         out[0] = c.addressof(shared.regions[region]) if known else None
         return _OK
 
-    def _xShmLock(self, file: Any, offset: int, count: int, flags: int) -> int:
+    def _x_shm_lock(self, file: Any, offset: int, count: int, flags: int) -> int:
         handle = self._of(file)
         holders = self._of_shared(handle).holders
         slots = [holders.setdefault(slot, {}) for slot in range(offset, offset + count)]
@@ -281,10 +286,10 @@ class Vfs:
             slot[handle] = exclusive
         return _OK
 
-    def _xShmBarrier(self, _file: Any) -> None:
+    def _x_shm_barrier(self, _file: Any) -> None:
         return None
 
-    def _xShmUnmap(self, file: Any, _delete: int) -> int:
+    def _x_shm_unmap(self, file: Any, _delete: int) -> int:
         self._release(self._of(file))
         return _OK
 
@@ -294,15 +299,24 @@ class Vfs:
             slot.pop(handle, None)
 
 
+def _method(name: str) -> str:
+    """`_x_shm_map` is SQLite's xShmMap."""
+    return "_" + "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)
+
+
 _names = itertools.count(1)
+# SQLite closes a connection for good when its last statement is collected, and calls the disk then.
+_kept: list[Vfs] = []
 
 
 @contextmanager
 def mounted(disk: Disk) -> Iterator[Vfs]:
     vfs = Vfs(disk, f"simulated{next(_names)}")
+    _kept.append(vfs)
     vfs.register()
     try:
         yield vfs
     finally:
         vfs.close()
         vfs.unregister()
+        vfs.forget()
