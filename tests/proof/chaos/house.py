@@ -31,6 +31,7 @@ _SPEED = 300
 # How long a job waits for a provider that is closed.
 _WAIT_SECONDS = 12.0
 _FULL_BYTES = 512
+_OFTEN, _SELDOM = 0.02, 0.25
 _ONLINE_SECONDS = 30.0
 _CHILDREN_SECONDS = 5.0
 
@@ -54,6 +55,12 @@ def film(seconds: int = 1, size: tuple[int, int] = (160, 96)) -> bytes:
         return path.read_bytes()
 
 
+def _lives(process: psutil.Process) -> bool:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    return False
+
+
 def picture() -> bytes:
     out = io.BytesIO()
     Image.new("RGB", (64, 48), (200, 90, 40)).save(out, "PNG")
@@ -72,7 +79,7 @@ class House(Stage):
         self.providers = SandboxProviders(SandboxProviderOptions(speed=_SPEED, film_bytes=film(), tokens=tokens))
         self.secrets = [self.discord.bot_token, *tokens.values()]
         self.left_running = 0
-        self._group_id = 0
+        self._children: set[psutil.Process] = set()
 
     def close(self) -> None:
         self._stream.close()
@@ -89,7 +96,7 @@ class House(Stage):
             sys.executable, *command, "run", "--config", str(file), cwd=ROOT, stderr=self._stream,
             env=self._environment(crash_at), start_new_session=True,
         )  # fmt: skip
-        self._group_id = self.bot.pid
+        self._children.clear()
         return self.bot
 
     def _environment(self, crash_at: str | None) -> Mapping[str, str]:
@@ -125,26 +132,44 @@ class House(Stage):
 
     def send_all(self, number: signal.Signals) -> None:
         """The bot and its media children."""
-        for process in self._group():
+        for process in self._family():
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.send_signal(number)
 
-    def _group(self) -> list[psutil.Process]:
-        """What lives in the bot's process group: its children too, when it is dead."""
-        found = []
-        for process in psutil.process_iter():
-            with contextlib.suppress(psutil.NoSuchProcess, ProcessLookupError):
-                if os.getpgid(process.pid) == self._group_id and process.status() != psutil.STATUS_ZOMBIE:
-                    found.append(process)
-        return found
+    async def watch(self, *, hang_media: bool = False) -> None:
+        """Until it is cancelled, learn who the bot's children are: they may outlive a kill by a moment, not by more.
+
+        With `hang_media` each of them stands still from its start.
+        """
+        while True:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                for child in self._bot_process().children(recursive=True):
+                    self._children.add(child)
+                    if hang_media:
+                        child.suspend()
+            await asyncio.sleep(_OFTEN if hang_media else _SELDOM)
+
+    def _bot_process(self) -> psutil.Process:
+        assert self.bot is not None
+        return psutil.Process(self.bot.pid)
+
+    def _family(self) -> list[psutil.Process]:
+        """The bot and its media children, those that live."""
+        with contextlib.suppress(psutil.NoSuchProcess):
+            bot = self._bot_process()
+            self._children |= {*bot.children(recursive=True)}
+            return [each for each in (bot, *self._children) if _lives(each)]
+        return [each for each in self._children if _lives(each)]
 
     async def buried(self) -> None:
         """Wait until nothing of a dead bot is left; what does not end by itself is counted, and ended."""
         deadline = time.monotonic() + _CHILDREN_SECONDS
-        while (left := self._group()) and time.monotonic() < deadline:
+        while (left := [each for each in self._children if _lives(each)]) and time.monotonic() < deadline:
             await asyncio.sleep(0.02)
         self.left_running += len(left)
-        self.send_all(signal.SIGKILL)
+        for process in left:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
         with contextlib.suppress(TimeoutError):
             await self.discord.until(lambda: not self.discord.gateway.online, timeout=_CHILDREN_SECONDS)
 
@@ -152,7 +177,7 @@ class House(Stage):
     def full_disk(self) -> Iterator[None]:
         """No file of the bot or its children grows beyond half a kilobyte: works without privileges, unlike a mount."""
         limited = []
-        for process in self._group():
+        for process in self._family():
             with contextlib.suppress(psutil.NoSuchProcess, ProcessLookupError):
                 limited.append((process.pid, resource.prlimit(process.pid, resource.RLIMIT_FSIZE)))
                 resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (_FULL_BYTES, limited[-1][1][1]))

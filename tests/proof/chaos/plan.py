@@ -21,6 +21,7 @@ class End(Enum):
     AT_POINT = "SIGKILL at a named point"
     AT_ANY_TIME = "SIGKILL at a random instant"
     STARTING = "SIGKILL while it starts"
+    AT_MEDIA = "SIGKILL while media children hang"
     DRAINING = "SIGKILL while it drains"
     ASKED = "SIGTERM"
     ASKED_TWICE = "double SIGTERM"
@@ -72,9 +73,9 @@ def lives(seed: int, stage: int, kills: int, jobs: int) -> list[Life]:
     planned: list[Life] = []
     while (left := kills - sum(life.end.kills for life in planned)) > 0:
         end = _end(dice)
-        for point in deck.deaths(left) if end is End.AT_POINT else (None,):
+        for how, point in deck.deaths(left) if end is End.AT_POINT else ((end, None),):
             # What closes a provider for a while comes late, or nothing else would be played.
-            planned.append(_life(dice, deck, len(planned), end, point, jobs, closing=left < kills / 3))
+            planned.append(_life(dice, deck, len(planned), how, point, jobs, closing=left < kills / 3))
     return planned
 
 
@@ -89,10 +90,11 @@ class Deck:
         self.discord = _dealt(dice, misfortunes.DISCORD, before)
         self.gateway = _dealt(dice, list(misfortunes.GATEWAY), before // 5)
 
-    def deaths(self, most: int) -> Sequence[str]:
+    def deaths(self, most: int) -> Sequence[tuple[End, str | None]]:
         """The next point, after the deaths that lead to it; the one after it where these are more than `most`."""
         point = next(self.points)
-        deaths = (*points.COMES_AFTER.get(points.name_of(point), ()), point)
+        before = points.COMES_AFTER.get(points.name_of(point), 0)
+        deaths = [(End.AT_MEDIA, None)] * before + [(End.AT_POINT, point)]
         return deaths if len(deaths) <= most else self.deaths(most)
 
     def rows(self, dice: random.Random, closing: bool) -> Iterator[str]:
@@ -143,5 +145,7 @@ def _ends_after(dice: random.Random, end: End) -> float:
             return 5.0
         case End.STARTING:
             return dice.uniform(0.3, 1.8)
+        case End.AT_MEDIA:
+            return 3.0
         case _:
             return dice.uniform(0.2, 2.2)

@@ -92,13 +92,15 @@ class _Play:
         """From online to what ends the life, which may end by itself before."""
         house = self._house
         busy = asyncio.create_task(self._crowd.busy(life.jobs, life.presses))
+        watching = asyncio.create_task(house.watch(hang_media=life.end is End.AT_MEDIA))
         troubles = asyncio.create_task(self._trouble(life))
         await house.ended(life.ends_after)
         await troubles
         if life.end is End.AT_POINT:
             await busy
         busy.cancel()
-        await asyncio.gather(busy, return_exceptions=True)
+        watching.cancel()
+        await asyncio.gather(busy, watching, return_exceptions=True)
 
     async def _trouble(self, life: Life) -> None:
         house, faults = self._house, self._figures.faults
@@ -140,8 +142,9 @@ class _Play:
     async def _put_an_end(self, life: Life) -> None:
         house = self._house
         match life.end:
-            case End.AT_POINT | End.AT_ANY_TIME | End.STARTING:
+            case End.AT_POINT | End.AT_ANY_TIME | End.STARTING | End.AT_MEDIA:
                 house.send(signal.SIGKILL)
+                house.send_all(signal.SIGCONT)
                 return
             case End.DRAINING:
                 house.send(signal.SIGTERM)

@@ -19,8 +19,8 @@ COMES_WITH: Mapping[str, tuple[str, ...]] = {
     "lost_result": ("chutes generate: garbage", "cogvideox generate: garbage"),
     "undeliverable": ("message: filtered",),
 }
-# The deaths before the one that it takes to come there: media that takes two processes with it is not tried again.
-COMES_AFTER: Mapping[str, tuple[str, ...]] = {"poison": ("before:result", "before:result")}
+# How many processes have to die at their work on a job's media before it comes there.
+COMES_AFTER: Mapping[str, int] = {"poison": 2}
 # What comes of a member's button.
 PRESSED = frozenset({"cancelled", "noted"})
 
