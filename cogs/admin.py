@@ -1,5 +1,7 @@
 """`/admin`: a guild's own rules. Every call is authorised by the permissions that Discord sends along with it."""
 
+from collections.abc import Sequence
+
 import discord
 from discord import app_commands
 from discord.app_commands import AppCommandChannel, AppCommandThread, Choice, Range, Transform
@@ -7,8 +9,8 @@ from discord.ext import commands
 
 from bot import texts
 from bot.client import MatineeClient
-from bot.domain.errors import NoSuchModel, NotAllowed, Rule
-from bot.domain.job import JobState
+from bot.domain.errors import NoSuchModel, NotAllowed, Rule, StorageUnavailable
+from bot.domain.job import Job, JobState
 from bot.jobs.catalog import COMMANDS
 from bot.jobs.service import By
 from cogs._cog import CoreCog, allowed_model_choices, denied, model_choices
@@ -58,6 +60,7 @@ class Admin(CoreCog, commands.GroupCog, group_name="admin", group_description="M
     limits = app_commands.Group(name="limits", description="This guild's own limits")
     models = app_commands.Group(name="models", description="The models that this guild uses")
     channels = app_commands.Group(name="channels", description="The channels where Matinee may be used")
+    held = app_commands.Group(name="held", description="Jobs that wait for a moderator since a backup was restored")
 
     async def interaction_check(self, interaction: discord.Interaction[MatineeClient], /) -> bool:  # type: ignore[override]
         # Discord's own permission for a command is only a default, which a guild can open to everyone.
@@ -228,6 +231,37 @@ class Admin(CoreCog, commands.GroupCog, group_name="admin", group_description="M
             return []
         jobs = self.core.jobs.completions(self._by(interaction), str(typed), whole_guild=True)
         return [Choice(name=texts.job_label(job), value=job.id) for job in jobs]
+
+    @held.command(name="list", description="Jobs that wait for a moderator since a backup was restored")
+    async def held_list(self, interaction: Interaction) -> None:
+        jobs = await during(interaction, self.core.clock, self.core.jobs.held(self._by(interaction)))
+        await say(interaction, texts.admin.held(jobs))
+
+    @held.command(name="release", description="Let held jobs go on from where they were; it may cost again")
+    @app_commands.describe(job="Only this one")
+    async def held_release(self, interaction: Interaction, job: str | None = None) -> None:
+        await say(interaction, texts.admin.released(await self._release(interaction, job, drop=False)))
+
+    @held.command(name="drop", description="Cancel held jobs")
+    @app_commands.describe(job="Only this one")
+    async def held_drop(self, interaction: Interaction, job: str | None = None) -> None:
+        await say(interaction, texts.admin.dropped(await self._release(interaction, job, drop=True)))
+
+    async def _release(self, interaction: Interaction, job: str | None, *, drop: bool) -> Sequence[Job]:
+        named = job.strip().lower() if job is not None else None
+        work = self.core.jobs.release(self._by(interaction), named, drop=drop)
+        return await during(interaction, self.core.clock, work)
+
+    @held_release.autocomplete("job")
+    @held_drop.autocomplete("job")
+    async def _held_jobs(self, interaction: Interaction, typed: str) -> list[Choice[str]]:
+        if not _may_administer(interaction):
+            return []
+        try:
+            jobs = await self.core.jobs.held(self._by(interaction))
+        except StorageUnavailable:
+            return []
+        return [Choice(name=texts.job_label(job), value=job.id) for job in jobs if str(typed).lower() in job.id]
 
     @app_commands.command(description="Take no new requests in this guild for now")
     @app_commands.describe(reason="Members read it")

@@ -68,15 +68,21 @@ class Board:
     def __init__(self, client: discord.Client, line: Line, clock: Clock) -> None:
         self._client, self._line, self._clock = client, line, clock
         self._posts: dict[str, _Post] = {}
-        self._ended: OrderedDict[str, None] = OrderedDict()
+        self._ended: OrderedDict[str, int] = OrderedDict()
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
         self._turns: WeakValueDictionary[int, _Turn] = WeakValueDictionary()
 
     def show(self, job: Job, message: Message) -> None:
-        """Bring the queue message up to date soon. Ignored for a job that has ended or has no queue message."""
-        if self._closed or job.ack_message_id is None or job.state.rests or job.id in self._ended:
+        """Bring the queue message up to date soon. Ignored for a job that has ended or has no queue message.
+
+        One that has moved on since its end lives again: a moderator released it, or its result came late.
+        """
+        if self._closed or job.ack_message_id is None or job.state.rests:
             return
+        if job.epoch <= self._ended.get(job.id, -1):
+            return
+        self._ended.pop(job.id, None)
         post = self._posts.get(job.id)
         if post is None:
             post = self._posts[job.id] = _Post(job.to.channel_id, job.ack_message_id, message)
@@ -101,7 +107,7 @@ class Board:
                 pass
 
     def _ending(self, job: Job) -> _Post | None:
-        self._ended[job.id] = None
+        self._ended[job.id] = job.epoch
         if len(self._ended) > _REMEMBERED_ENDINGS:
             self._ended.popitem(last=False)
         return self._posts.pop(job.id, None)

@@ -65,6 +65,33 @@ def _block_line(block: Block) -> str:
     return f"<@{block.member_id}> · {end} · by <@{block.by}>{reason}"
 
 
+_RELEASE = (
+    "A released job goes on from where it was. What was made or posted since the backup may be made again, and cost "
+    "again; before anything is posted, Matinee looks whether it is there already."
+)
+
+
+def held(jobs: Sequence[Job]) -> str:
+    if not jobs:
+        return "No job of this guild is held."
+    return one_page("**Held since a restore**", [_RELEASE, *(job_line(job, member=True) for job in jobs)])
+
+
+def released(jobs: Sequence[Job]) -> str:
+    return f"Released: {_named(jobs)}. {_RELEASE}" if jobs else held(jobs)
+
+
+def dropped(jobs: Sequence[Job]) -> str:
+    """What they may have cost since the backup is not known."""
+    if not jobs:
+        return held(jobs)
+    return f"Dropped: {_named(jobs)}. They may have been charged since the backup; their members are told."
+
+
+def _named(jobs: Sequence[Job]) -> str:
+    return listed([f"`{job.id}`" for job in jobs])
+
+
 def recent(jobs: Sequence[Job]) -> str:
     return one_page("**Recent jobs**", [job_line(job, member=True) for job in jobs] or ["No job fits."])
 

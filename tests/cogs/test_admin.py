@@ -3,7 +3,7 @@
 import pytest
 from cogs_kit import OPERATOR, World, words
 
-from bot.domain.job import Cause, JobState
+from bot.domain.job import Cause, Job, JobState
 from bot.domain.limits import GuildLimits
 from storage.policy_store import SqlitePolicyStore
 
@@ -194,3 +194,50 @@ async def test_one_guilds_rules_are_not_anothers(world: World) -> None:
     await world.matinee.policies.pause(1, 1, "elsewhere")
     await world.ask()
     assert isinstance(await world.matinee.policies.limits(1), GuildLimits)
+
+
+async def held(world: World, prompt: str) -> Job:
+    """A waiting job as a start finds it after a backup was restored."""
+    job, _ = await world.ask(prompt=prompt)
+    store = world.matinee.store
+    return await store.move(job, JobState.HELD, held_from=JobState.QUEUED, cause=Cause.RESTORED, told=True)
+
+
+async def state(world: World, job: Job) -> JobState:
+    found = await world.matinee.store.get(job.id)
+    assert found is not None
+    return found.state
+
+
+async def test_held_jobs_are_listed_and_released_with_what_that_means(world: World) -> None:
+    assert "No job of this guild is held" in words(await world.admin.slash(world.channel, "admin held list"))
+    jobs = [await held(world, "a cat"), await held(world, "a dog")]
+    shown = words(await world.admin.slash(world.channel, "admin held list"))
+    assert all(f"`{job.id}`" in shown for job in jobs)
+    assert "cost again" in shown
+    told = words(await world.admin.slash(world.channel, "admin held release"))
+    assert "made or posted since the backup" in told
+    assert "goes on from where it was" in told
+    assert [await state(world, job) for job in jobs] == [JobState.QUEUED] * 2
+    assert await world.matinee.audited() == [("held release", world.admin.id)]
+
+
+async def test_one_held_job_is_released_and_another_dropped(world: World) -> None:
+    first, second = await held(world, "a cat"), await held(world, "a dog")
+    offered = await world.admin.autocomplete(world.channel, "admin held release", "job", "")
+    assert {choice["value"] for choice in offered} == {first.id, second.id}
+    words(await world.admin.slash(world.channel, "admin held release", job=first.id.upper()))
+    assert "may have been charged" in words(await world.admin.slash(world.channel, "admin held drop", job=second.id))
+    assert [await state(world, job) for job in (first, second)] == [JobState.QUEUED, JobState.CANCELLED]
+    assert "too late" in words(await world.admin.slash(world.channel, "admin held drop", job=second.id))
+    assert [verb for verb, _ in await world.matinee.audited()] == ["held release", "held drop"]
+
+
+async def test_held_jobs_are_for_who_manages_the_guild(world: World) -> None:
+    job = await held(world, "a cat")
+    for verb in ("list", "release", "drop"):
+        assert "Manage Server" in words(await world.raw(world.mod, admin("held", verb, [])))
+    typed = [{"name": "job", "type": 3, "value": "", "focused": True}]
+    offered = await world.raw(world.mod, admin("held", "release", typed), 4)
+    assert not offered.autocomplete_choices
+    assert await state(world, job) is JobState.HELD

@@ -226,3 +226,14 @@ async def test_once_closed_nothing_is_edited(scene: Scene):
     show(scene, job, 3)
     assert await scene.delivery.find_acknowledgement(job) == job.ack_message_id
     assert len(edits(scene, job)) == 1
+
+
+async def test_a_job_that_goes_on_after_it_was_held_is_shown_again(scene: Scene):
+    job = await scene.job()
+    held = replace(job, state=JobState.HELD, held_from=JobState.QUEUED, cause=Cause.RESTORED, epoch=job.epoch + 1)
+    await scene.delivery.tell(held)
+    assert "held" in scene.queue_message(job).content
+    show(scene, job, 1)
+    show(scene, replace(job, epoch=job.epoch + 2), 2)
+    await edited(scene, job, 2)
+    assert [content for content in edits(scene, job) if "1 of 100" in content] == []
