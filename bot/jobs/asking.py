@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import math
+import zlib
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
@@ -11,8 +12,9 @@ from bot.domain.errors import ProviderError, Unauthorized, Unavailable
 from bot.domain.job import Cancelled, Cause, Completed, Failed, Job, RemoteHandle, RemoteStatus
 from bot.jobs.agenda import Agenda
 from bot.jobs.bell import Bell
+from bot.jobs.estimate import Pace
 from bot.jobs.paces import Paces
-from bot.jobs.planner import Gone, Plan, Stuck
+from bot.jobs.planner import FIRST, Gone, Plan, Stuck
 from bot.ports import Clock, QueueProvider
 
 log = logging.getLogger(__name__)
@@ -21,6 +23,7 @@ _REFUSED_PAUSE = 60.0
 _TOO_MANY, _TOO_MANY_PAUSE = 429, 5.0
 _LONGEST_WAIT = 600.0
 _FETCHES_AT_ONCE = 16
+_JITTER = 0.1
 
 # What ends the waiting.
 End = Completed | Failed | Cancelled | Gone | Stuck
@@ -72,7 +75,7 @@ class Desk:
             self._agenda.put_first(watch)
             self._bell.ring()
         else:
-            self._put(watch, watch.plan.first_at)
+            self._put(watch, FIRST, FIRST)
 
     def note(self, error: ProviderError) -> None:
         """What one answer says about the provider as a whole."""
@@ -111,8 +114,9 @@ class Desk:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def _put(self, watch: Watch, due: float) -> None:
-        self._agenda.put(watch, due)
+    def _put(self, watch: Watch, pause: float, at_price_one: float) -> None:
+        due = self._clock.monotonic() + pause * _jitter(watch)
+        self._agenda.put(watch, due, at_price_one)
         if due < self._wakes_at:
             self._bell.ring()
 
@@ -139,12 +143,11 @@ class Desk:
         self._bell.ring()
 
     async def _ask(self, watch: Watch) -> None:
-        plan = watch.plan
+        plan, pace = watch.plan, await self._paces.of(watch.job.request)
         try:
             status = await self.provider.poll(watch.handle)
         except ProviderError as error:
-            extra = {"job": watch.job.id, "status": error.status}
-            log.warning("status not known: %s", error.detail, extra=extra)
+            log.warning("status not known: %s", error.detail, extra={"job": watch.job.id, "status": error.status})
             self.note(error)
             plan.failed(self._clock.monotonic(), error)
         except Exception as mistake:  # the root of this task
@@ -152,19 +155,35 @@ class Desk:
             plan.failed(self._clock.monotonic(), mistake)
         else:
             self.taken()
-            plan.saw(status, self._clock.monotonic(), await self._paces.of(watch.job.request))
-            if isinstance(status, Completed | Failed | Cancelled):
-                watch.end = status
-            elif not watch.dropped:
-                self._heard(watch, status)
+            self._answered(watch, status, pace)
+        self._go_on(watch, pace)
+
+    def _answered(self, watch: Watch, status: RemoteStatus, pace: Pace) -> None:
+        now = self._clock.monotonic()
+        if isinstance(status, Completed | Failed | Cancelled):
+            watch.end = status
+            if isinstance(status, Completed) and (run := watch.plan.ran(now)) is not None:
+                self._paces.learn(watch.job.request, run)
+            return
+        watch.plan.saw(status, now, pace)
+        if not watch.dropped:
+            self._heard(watch, status)
+
+    def _go_on(self, watch: Watch, pace: Pace) -> None:
+        plan, now = watch.plan, self._clock.monotonic()
         if watch.end is None:
-            watch.end = plan.hopeless(self._clock.monotonic())
-        if watch.end is None and self.patience_is_over(plan.moved_at):
-            watch.end = Stuck(self._stuck_seconds)
+            stuck = Stuck(self._stuck_seconds) if self.patience_is_over(plan.moved_at) else None
+            watch.end = plan.hopeless(now) or stuck
         if watch.dropped:
             return
         if watch.end is not None:
             self._ended(watch)
-        else:
-            now = self._clock.monotonic()
-            self._put(watch, now + plan.pause(now))
+            return
+        pause = plan.pause(now, pace)
+        price = self._agenda.price
+        self._put(watch, pause if price == 1 else plan.pause(now, pace, price), pause)
+
+
+def _jitter(watch: Watch) -> float:
+    """So that jobs that were submitted together are not asked after together; the same in every run."""
+    return 1 + _JITTER * zlib.crc32(f"{watch.job.id} {watch.plan.questions}".encode()) / 2**32

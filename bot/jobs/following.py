@@ -64,7 +64,10 @@ class Following:
 
     def watch(self, job: Job, handle: RemoteHandle, provider: QueueProvider, *, at_once: bool = False) -> None:
         """Ask after it from now on, `at_once` when nobody knows how it stands. Needs a running event loop."""
-        watch = self._watches[job.id] = Watch(job, handle, Plan(self._clock.monotonic()))
+        now, submitted_at = self._clock.now(), job.started_at
+        age = 0.0 if submitted_at is None else max(0.0, now - submitted_at)
+        watching = self._clock.monotonic()
+        watch = self._watches[job.id] = Watch(job, handle, Plan(watching - age, watching))
         self._desk(provider).add(watch, at_once=at_once)
 
     def forget(self, job: Job) -> None:

@@ -1,31 +1,45 @@
-"""When to ask a queue provider again about one request: often near the end, seldom before."""
+"""When to ask a queue provider again about one request: seldom, then often around its end."""
 
+import math
+from bisect import bisect_left
 from dataclasses import dataclass, field
+from itertools import accumulate
 
 from bot.domain.errors import BadResponse, ProviderError, Rejected
-from bot.domain.job import InProgress, RemoteStatus
+from bot.domain.job import RemoteStatus
+from bot.jobs.estimate import Estimate, Pace
 
 _NOT_FOUND = 404
 _MOST_NOT_FOUND, _NOT_FOUND_PAUSE = 3, 20.0
 # A question that the provider calls wrong is a mistake of ours, and is repeated for so long.
 _WRONG_SECONDS = 600.0
 _MOST_MISTAKES, _MISTAKE_PAUSE = 10, 30.0
-
-# On average nobody is asked more often than this; near the end a little more often, paid for by the time before.
-_AVERAGE = 2.0
-_SHORTEST = 1.7
-_LONGEST = 30.0
-_LONGEST_BLIND = 10.0
 _AFTER_FAILURE, _LONGEST_AFTER_FAILURE = 2.0, 15.0
-# Each question before the end is in sight comes after so many times the age.
-_GROWTH = 2.0
-# How much of the time that is left is slept, and how much of the time that it is already late.
-_SHARE_OF_REST = 0.8
+
+FIRST = 2.0
+SHORTEST, LONGEST, LONGEST_IN_QUEUE = 0.8, 90.0, 240.0
+# Hardly any is made faster than in so much of the usual time; and half of the way to its turn is slept.
+_SHARE_OF_RUN, _SHARE_OF_WAIT = 0.6, 0.5
+# As long as the end is not known to within so many seconds, so much of the rest is waited to know it better.
+_SURE_ENOUGH, _SHARE_OF_REST = 3.0, 0.7
+# A price above this leaves no question for knowing better.
+_DEAR = 1.5
+# What is later than anybody expected is asked after less and less.
 _SHARE_OF_DELAY = 0.1
-# However long it stood in the provider's queue, making it takes this much of the usual time.
-_SHARE_OF_USUAL = 0.6
-# Where between two questions a task was probably done; early, because a late guess costs more than a question.
-_EARLY = 0.3
+# How many questions one second of delay is worth.
+_WORTH = 8.0
+_STEP, _EARLIEST, _LATEST = 0.05, -5.0, 8.0
+
+
+def _chance(deviations: float) -> float:
+    """The chance per standard deviation that what is normally distributed, and has not come, comes now."""
+    return math.exp(-(deviations**2) / 2) / math.sqrt(math.pi / 2) / math.erfc(deviations / math.sqrt(2))
+
+
+# Costs of questions and of delay are least when the questions are as dense as the root of that chance: their number up
+# to each moment, for one question a second at a chance of one.
+_MOMENTS = [_EARLIEST + _STEP * number for number in range(round((_LATEST - _EARLIEST) / _STEP) + 1)]
+_QUESTIONS = list(accumulate(_STEP * math.sqrt(_chance(moment)) for moment in _MOMENTS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,46 +58,38 @@ class Stuck:
 class Plan:
     """What is known of one request at its provider. All times are monotonic seconds.
 
-    `end` is when it will be ready as far as anybody can tell; None while it has not started.
+    `begun`: when it was submitted; `moved_at`: since when nothing new was heard, at first since it is watched.
     """
 
     begun: float
-    moved_at: float = field(init=False)
-    end: float | None = None
+    moved_at: float
+    estimate: Estimate = field(init=False)
     last: RemoteStatus | None = None
+    _asked_at: float | None = None
+    questions: int = 0
     failures: int = 0
     # How often in a row it was not found, how often asking itself went wrong, and since when questions are refused.
     _not_found: int = 0
     _mistakes: int = 0
     _wrong_since: float | None = None
-    _asked: int = 0
-    _asked_at: float = field(init=False)
-    # The first count of done tasks that was heard, and when it was probably reached.
-    _first: tuple[int, float] | None = None
-    _latest: tuple[int, float] | None = None
 
     def __post_init__(self) -> None:
-        self.moved_at = self._asked_at = self.begun
+        self.estimate = Estimate(self.begun)
 
-    @property
-    def first_at(self) -> float:
-        return self.begun + _AVERAGE
-
-    def saw(self, status: RemoteStatus, now: float, usual: float) -> None:
+    def saw(self, status: RemoteStatus, now: float, pace: Pace) -> None:
         """Note an answer. Anything new about the request counts as movement."""
+        self.questions += 1
         self.failures = self._not_found = self._mistakes = 0
         self._wrong_since = None
         if status != self.last:
             self.moved_at = now
-        if isinstance(status, InProgress):
-            self._progressed(status, now, usual)
         self.last, self._asked_at = status, now
-        self._asked += 1
+        self.estimate.saw(status, now, pace)
 
     def failed(self, now: float, error: Exception) -> None:
         """Note a question that was not answered."""
+        self.questions += 1
         self.failures += 1
-        self._asked += 1
         status = error.status if isinstance(error, ProviderError) else None
         self._mistakes = 0 if isinstance(error, ProviderError) else self._mistakes + 1
         self._not_found = self._not_found + 1 if isinstance(error, Rejected) and status == _NOT_FOUND else 0
@@ -100,41 +106,37 @@ class Plan:
             return Stuck(_WRONG_SECONDS)
         return None
 
-    def _progressed(self, status: InProgress, now: float, usual: float) -> None:
-        if self.end is None:
-            self.end = max(self.begun + usual, now + _SHARE_OF_USUAL * usual)
-        if status.done is None or not status.total:
-            return
-        if self._first is None:
-            self._first = self._latest = (status.done, self._between(1 - _EARLY, now))
-        elif self._latest is None or status.done != self._latest[0]:
-            self._latest = (status.done, self._between(_EARLY, now))
-        (done, at), (first, since) = self._latest, self._first
-        if done > first:
-            at_this_pace = at + (status.total - done) * (at - since) / (done - first)
-            not_yet = now + (status.total - done - 1) * (now - since) / (done + 1 - first)
-            self.end = max(at_this_pace, not_yet)
+    def ran(self, now: float) -> float | None:
+        """How long it was made, `now` that it is ready; None when nobody saw enough of it to tell."""
+        since = self.begun if self._asked_at is None else self._asked_at
+        run = self.estimate.ran((since + now) / 2)
+        return run if run is not None and now - since <= _SHARE_OF_DELAY * run else None
 
-    def _between(self, share: float, now: float) -> float:
-        return self._asked_at + share * (now - self._asked_at)
-
-    def pause(self, now: float) -> float:
-        """Seconds until the next question: it grows with age, and shrinks to a share of the time that is left."""
+    def pause(self, now: float, pace: Pace, price: float = 1.0) -> float:
+        """Seconds until the next question. `price`: what a question costs, as many times as when nobody else waits."""
         if self._mistakes:
-            return _MISTAKE_PAUSE
+            return _MISTAKE_PAUSE * price
         if self.failures:
-            return backoff(self.failures, not_found=self._not_found > 0)
-        age = max(_AVERAGE, _GROWTH * (now - self.begun))
-        due = self.begun + _AVERAGE * (self._asked + 1) - now
-        return max(due, min(age, self._by_the_end(now)))
+            return backoff(self.failures, not_found=self._not_found > 0) * price
+        if self.estimate.end is None:
+            pause = max(FIRST, _SHARE_OF_RUN * pace.run, _SHARE_OF_WAIT * self.estimate.wait(now))
+            return min(pause, LONGEST_IN_QUEUE) * price
+        return max(SHORTEST * price, min(self._until_likely(now, self.estimate.end, price), LONGEST * price))
 
-    def _by_the_end(self, now: float) -> float:
-        if self.end is None:
-            return _LONGEST_BLIND
-        rest = self.end - now
-        if rest > 0:
-            return min(_LONGEST, max(_SHORTEST, _SHARE_OF_REST * rest))
-        return min(_LONGEST_BLIND, max(_SHORTEST, _SHARE_OF_DELAY * -rest))
+    def _until_likely(self, now: float, end: float, price: float) -> float:
+        rest, spread = end - now, self.estimate.spread
+        pause = rest + spread * _next(-rest / spread, price * math.sqrt(2 / (_WORTH * spread)))
+        if rest > 0 and spread > _SURE_ENOUGH and price < _DEAR and self.estimate.silent < 2:
+            return min(pause, _SHARE_OF_REST * rest)
+        late = -rest - 2 * spread
+        return max(pause, price * _SHARE_OF_DELAY * late)
+
+
+def _next(moment: float, cost: float) -> float:
+    """The moment, in standard deviations from the end, up to which questions of that cost are worth one more."""
+    begun = max(0, min(len(_MOMENTS) - 1, round((moment - _EARLIEST) / _STEP)))
+    found = bisect_left(_QUESTIONS, _QUESTIONS[begun] + cost)
+    return _MOMENTS[min(found, len(_MOMENTS) - 1)]
 
 
 def backoff(failures: int, *, not_found: bool = False) -> float:

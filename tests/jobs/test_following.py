@@ -1,6 +1,8 @@
 """A request that waits at its provider: asked after, called back, fetched."""
 
 import asyncio
+from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
@@ -30,12 +32,12 @@ def how(job: Job) -> tuple[JobState, Cause | None]:
 
 
 async def test_every_answer_reaches_the_queue_message(world: World):
-    world.studio.timeline = [(0, InQueue(2)), (10, InProgress(1, 4)), (30, InProgress(3, 4)), (60, Completed())]
+    world.studio.timeline = [(0, InQueue(2)), (40, InProgress(2, 8)), (70, InProgress(6, 8)), (130, Completed())]
     job = await world.ask()
     await world.ended(job)
     seen = [progress for _, _, progress in world.theatre.shown[job.id] if progress is not None]
-    assert seen[0] == InQueue(2)
-    assert {InProgress(1, 4), InProgress(3, 4)} <= set(seen)
+    assert seen[:3] == [InQueue(2), InProgress(2, 8), InProgress(6, 8)]
+    assert len(seen) == world.studio.count("poll") - 1
 
 
 async def test_a_word_that_no_document_knows_is_asked_on(world: World, caplog: pytest.LogCaptureFixture):
@@ -125,7 +127,8 @@ class TestFetching:
         world.studio.fail("fetch", *[outage() for _ in range(2000)])
         job = await world.ask()
         assert how(await world.ended(job)) == (JobState.LOST_RESULT, Cause.RESULT_GONE)
-        assert STUCK_SECONDS < world.clock.monotonic() < STUCK_SECONDS + 60
+        first = next(at for at, call in world.studio.calls if call == "fetch")
+        assert STUCK_SECONDS < world.clock.monotonic() - first < STUCK_SECONDS + 60
 
     async def test_a_full_disk_is_waited_for_until_it_counts_as_stuck(self, world: World):
         world.artifacts.faults.extend([OSError(28, "full")] * 20)
@@ -270,5 +273,81 @@ async def test_a_film_of_ninety_seconds_is_fetched_when_it_is_ready(world: World
     steps = [(8 + 82 * step / 24, InProgress(step, 24)) for step in range(24)]
     world.studio.timeline = [(0, InQueue(1)), *steps, (90, Completed())]
     await world.ended(await world.ask())
-    assert world.studio.count("poll") <= 12
+    assert world.studio.count("poll") <= 8
     assert 90 <= next(at for at, call in world.studio.calls if call == "fetch") < 92
+
+
+def too_many(retry_after: float | None = None) -> Unavailable:
+    return Unavailable("pipelet", "slow down", evidence=Evidence.REFUSED, status=429, retry_after=retry_after)
+
+
+def polls(world: World) -> list[float]:
+    return [at for at, call in world.studio.calls if call == "poll"]
+
+
+class TestAProviderAsAWhole:
+    """What one answer says of the provider holds for every job that waits there."""
+
+    async def waiting(self, world: World, jobs: int) -> list[Job]:
+        world.providers[0].concurrency = jobs
+        world.studio.timeline = [(0, InQueue(5)), (300, Completed())]
+        return [await world.ask(member=member) for member in range(jobs)]
+
+    async def test_one_that_says_how_long_it_wants_to_hear_nothing_hears_nothing(self, world: World):
+        world.studio.fail("poll", too_many(retry_after=200))
+        jobs = await self.waiting(world, 20)
+        await world.clock.advance(200)
+        assert len(polls(world)) == 1
+        assert [(await world.ended(job)).state for job in jobs] == [JobState.DONE] * 20
+
+    async def test_one_that_says_too_many_is_asked_less_often_afterwards(self, world: World):
+        world.studio.fail("poll", too_many())
+        await self.waiting(world, 40)
+        await world.clock.advance(10)
+        gaps = [later - first for first, later in pairwise(polls(world)[1:])]
+        assert len(gaps) > 20
+        assert gaps[0] >= 1 / 25 - 1e-6
+
+    async def test_a_refused_key_is_tried_by_one_question_a_minute_and_costs_no_job(self, world: World):
+        world.studio.fail("poll", *[Unauthorized("pipelet", "no", status=403)] * 50)
+        jobs = await self.waiting(world, 20)
+        await world.clock.advance(STUCK_SECONDS + 200)
+        asked = polls(world)
+        assert 45 <= len(asked) <= 50
+        assert all(later - first >= 60 - 1e-6 for first, later in pairwise(asked))
+        assert [(await world.ended(job)).state for job in jobs] == [JobState.DONE] * 20
+
+    async def test_nor_does_one_that_is_refused_when_it_is_fetched(self, world: World):
+        world.studio.fail("fetch", *[Unauthorized("pipelet", "no", status=401)] * 60)
+        job = await world.ask()
+        assert (await world.ended(job, within=7000)).state is JobState.DONE
+        assert world.clock.monotonic() > STUCK_SECONDS
+
+    async def test_jobs_that_were_submitted_together_are_not_asked_after_together(self, world: World):
+        await self.waiting(world, 20)
+        await world.clock.advance(90)
+        second = polls(world)[20:40]
+        assert second[-1] - second[0] > 3
+
+
+async def test_a_question_that_the_provider_calls_wrong_is_asked_for_ten_minutes(world: World):
+    world.studio.fail("poll", *[BadResponse("pipelet", "bad request", status=400)] * 200)
+    world.studio.timeline = [(0, InProgress(1, 4))]
+    ended = await world.ended(await world.ask())
+    assert how(ended) == (JobState.LOST_RESULT, Cause.STUCK)
+    assert ended.detail == "10 minutes"
+    assert 600 <= world.clock.monotonic() < 640
+
+
+async def test_after_a_start_all_are_asked_at_once_and_none_is_lost(tmp_path: Path):
+    many = limits(burst=500, active_per_guild=500, queued_per_guild=500)
+    async with running(tmp_path, limits=many) as world:
+        world.providers[0].concurrency = 500
+        world.studio.timeline = [(0, InQueue(5)), (400, Completed())]
+        jobs = [await world.ask(member=member) for member in range(200)]
+        await world.clock.advance(30)
+        asked = world.studio.count("poll")
+    async with running(tmp_path, world.outside, limits=many) as world:
+        await world.clock.advance(0.1)
+        assert world.studio.count("poll") - asked == len(jobs)
+        assert [(await world.ended(job)).state for job in jobs] == [JobState.DONE] * len(jobs)

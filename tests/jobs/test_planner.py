@@ -1,80 +1,152 @@
-"""When a job at its provider is asked after: seldom, and soon after it is ready."""
+"""When one request is asked after: seldom, and soon after it is ready."""
 
-import random
-from dataclasses import dataclass
-from statistics import mean
+import math
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.errors import Evidence, Unavailable
-from bot.domain.job import Completed, InProgress, InQueue, RemoteStatus, Unknown
-from bot.jobs.planner import Plan
+from bot.domain.errors import BadResponse, Evidence, Rejected, Unauthorized, Unavailable
+from bot.domain.job import InProgress, InQueue, Unknown
+from bot.jobs.estimate import Pace
+from bot.jobs.planner import LONGEST, LONGEST_IN_QUEUE, SHORTEST, Gone, Plan, Stuck
 
-TROUBLE = Unavailable("pipelet", "bad gateway", evidence=Evidence.REFUSED, status=502)
-Timeline = list[tuple[float, RemoteStatus]]
-
-
-@dataclass
-class Trace:
-    asked: list[float]
-    ready: float
-
-    @property
-    def delay(self) -> float:
-        return self.asked[-1] - self.ready
+PACE = Pace(90)
+OUTAGE = Unavailable("pipelet", "bad gateway", evidence=Evidence.REFUSED, status=502)
+NOT_FOUND = Rejected("pipelet", "not found", status=404)
+WRONG = BadResponse("pipelet", "bad request", status=400)
 
 
-def follow(timeline: Timeline, usual: float) -> Trace:
-    plan, now, asked = Plan(0), 0.0, []
-    while True:
-        now += plan.pause(now)
-        asked.append(now)
-        status = [status for at, status in timeline if now >= at][-1]
-        plan.saw(status, now, usual)
-        if isinstance(status, Completed):
-            return Trace(asked, timeline[-1][0])
+class Mistake(Exception):
+    """A bug of ours."""
 
 
-def render(queued: float, ready: float, steps: int, dice: random.Random, unevenness: float) -> Timeline:
-    """A place in the queue, then tasks that are announced, none exactly as long as another."""
-    lengths = [1 + dice.uniform(-unevenness, unevenness) for _ in range(steps)]
-    at, timeline = queued, [(0.0, InQueue(1))]
-    for done, length in enumerate(lengths):
-        timeline.append((at, InProgress(done, steps)))
-        at += (ready - queued) * length / sum(lengths)
-    return [*timeline, (ready, Completed())]
+def plan(*answers: tuple[float, object], pace: Pace = PACE) -> Plan:
+    made = Plan(0, 0)
+    for at, answer in answers:
+        made.saw(answer, at, pace)
+    return made
 
 
-def traces(unevenness: float, steps: tuple[int, ...], count: int = 400) -> list[Trace]:
-    """Jobs of about 90 s as a provider serves them: a short wait, a render that varies."""
-    dice = random.Random(90)
-    return [
-        follow(render(dice.uniform(0, 15), max(60, dice.gauss(90, 8)), dice.choice(steps), dice, unevenness), usual=90)
-        for _ in range(count)
-    ]
+class TestPauses:
+    def test_what_waits_in_a_queue_is_asked_after_before_it_can_be_ready(self):
+        assert plan((2, InQueue(3))).pause(2, PACE) == pytest.approx(54)
+
+    def test_and_halfway_to_its_turn_where_the_queue_moves_slowly(self):
+        waits = plan((0, InQueue(30)), (300, InQueue(20)))
+        assert waits.estimate.wait(300) == pytest.approx(600)
+        assert waits.pause(300, PACE) == LONGEST_IN_QUEUE
+
+    def test_tasks_tell_the_end_better_than_the_usual_time(self):
+        slow = plan((10, InProgress(0, 12)), (55, InProgress(3, 12)), (100, InProgress(6, 12)), pace=Pace(90))
+        assert slow.estimate.end == pytest.approx(100 + 5.5 * 15, abs=5)
+        assert slow.estimate.spread < 12
+
+    def test_a_count_that_stands_still_is_about_to_change(self):
+        told = plan((10, InProgress(1, 4)), (40, InProgress(2, 4)))
+        ends = told.estimate.end
+        told.saw(InProgress(2, 4), 60, PACE)
+        assert ends <= told.estimate.end < ends + 20
+
+    def test_one_that_tells_nothing_ends_when_such_requests_usually_do(self):
+        silent = plan((10, InQueue(0)), (20, InProgress()))
+        assert silent.estimate.end == pytest.approx(15 + 90)
+
+    def test_the_surer_the_end_the_fewer_questions_before_it(self):
+        sure, unsure = (plan((9, InQueue(0)), (10, InProgress()), pace=Pace(90, spread)) for spread in (0.02, 0.3))
+        assert sure.pause(10, PACE) > 80
+        assert unsure.pause(10, PACE) < 64
+
+    def test_around_the_end_the_questions_are_dense_and_before_it_they_are_not(self):
+        silent = plan((0, InProgress()), (5, InProgress()))
+        assert silent.pause(5, PACE) > 40
+        assert silent.pause(100, PACE) < 4
+
+    def test_what_is_late_is_asked_after_less_and_less(self):
+        silent = plan((0, InProgress()), (5, InProgress()))
+        assert [silent.pause(200 + late, PACE) for late in (0, 300, 3000)] == [
+            pytest.approx(0.1 * (late + 200 - 90 - 2 * silent.estimate.spread), rel=0.15) if late < 900 else LONGEST
+            for late in (0, 300, 3000)
+        ]
+
+    def test_one_of_which_nobody_knows_how_long_it_takes_is_asked_after_all_the_same(self):
+        unknown = plan((2, InQueue(0)), (20, InProgress()), pace=Pace(0))
+        assert SHORTEST <= unknown.pause(20, Pace(0)) <= LONGEST
+
+    def test_where_questions_are_dear_there_are_fewer_and_later(self):
+        silent = plan((0, InProgress()), (5, InProgress()))
+        pauses = [silent.pause(5, PACE, price) for price in (1, 3, 10)]
+        assert pauses == sorted(pauses)
+        assert 5 + pauses[-1] > silent.estimate.end > 5 + pauses[0] + silent.estimate.spread
 
 
-@pytest.mark.parametrize("unevenness", [0, 0.2])
-def test_ninety_seconds_take_at_most_twelve_questions_and_two_seconds(unevenness: float):
-    found = traces(unevenness, steps=(16, 24, 40))
-    assert max(len(trace.asked) for trace in found) <= 12
-    assert max(trace.delay for trace in found) < 2.5
-    assert mean(trace.delay for trace in found) < 1
+class TestTrouble:
+    def test_failures_make_the_pauses_longer_and_an_answer_makes_them_as_before(self):
+        troubled = Plan(0, 0)
+        pauses = []
+        for _ in range(5):
+            troubled.failed(100, OUTAGE)
+            pauses.append(troubled.pause(100, PACE))
+        assert pauses == [2, 4, 8, 15, 15]
+        troubled.saw(InQueue(3), 100, PACE)
+        assert troubled.pause(100, PACE) == pytest.approx(54)
+
+    def test_an_outage_of_many_hours_is_waited_through(self):
+        troubled = Plan(0, 0)
+        for _ in range(5_000):
+            troubled.failed(1, OUTAGE)
+        assert troubled.pause(1, PACE) == 15
+        assert troubled.hopeless(1) is None
+
+    def test_it_is_gone_when_it_is_not_found_three_times_in_a_row(self):
+        gone = Plan(0, 0)
+        for at, error in ((0, NOT_FOUND), (20, NOT_FOUND), (40, OUTAGE), (60, NOT_FOUND), (80, NOT_FOUND)):
+            gone.failed(at, error)
+            assert gone.hopeless(at) is None
+        assert gone.pause(80, PACE) == 20
+        gone.failed(100, NOT_FOUND)
+        assert gone.hopeless(100) == Gone()
+
+    def test_what_the_provider_calls_wrong_is_repeated_for_ten_minutes(self):
+        wrong = Plan(0, 0)
+        for at in range(0, 600, 15):
+            wrong.failed(at, WRONG)
+            assert wrong.hopeless(at) is None
+        wrong.failed(600, WRONG)
+        assert wrong.hopeless(600) == Stuck(600)
+        wrong.failed(615, OUTAGE)
+        assert wrong.hopeless(615) is None
+
+    def test_an_answer_that_nobody_understands_is_no_reason_to_give_up(self):
+        odd = Plan(0, 0)
+        for at in (0, 300, 700):
+            odd.failed(at, BadResponse("pipelet", "not JSON", status=200))
+        assert odd.hopeless(700) is None
+
+    def test_a_mistake_of_ours_is_repeated_ten_times(self):
+        mistaken = Plan(0, 0)
+        for _ in range(9):
+            mistaken.failed(1, Mistake())
+        assert (mistaken.hopeless(1), mistaken.pause(1, PACE)) == (None, 30)
+        mistaken.failed(1, Mistake())
+        assert mistaken.hopeless(1) == Gone()
+
+    def test_only_news_count_as_movement(self):
+        told = plan((10, InProgress(1, 4)), (20, InProgress(1, 4)))
+        assert told.moved_at == 10
+        told.failed(25, OUTAGE)
+        told.saw(InProgress(2, 4), 30, PACE)
+        assert told.moved_at == 30
 
 
-def test_a_provider_that_counts_in_few_steps_costs_little_more():
-    found = traces(0.1, steps=(4, 6, 8))
-    assert mean(len(trace.asked) for trace in found) <= 12
-    assert mean(trace.delay for trace in found) < 2
+class TestHowLongItTook:
+    def test_is_counted_from_between_the_last_answer_in_the_queue_and_the_first_under_way(self):
+        made = plan((10, InQueue(0)), (20, InProgress(1, 9)), (98, InProgress(8, 9)))
+        assert made.ran(100) == pytest.approx(99 - 15)
 
-
-def test_one_that_counts_nothing_is_met_at_the_usual_time():
-    dice = random.Random(4)
-    found = [follow([(0, InQueue(0)), (5, InProgress()), (90 + dice.gauss(0, 2), Completed())], 90) for _ in range(200)]
-    assert mean(len(trace.asked) for trace in found) <= 12
-    assert mean(trace.delay for trace in found) < 2
+    @pytest.mark.parametrize("answers", [[], [(2, InQueue(0))], [(20, InProgress(1, 9))]])
+    def test_is_not_known_of_one_that_nobody_saw_start_or_end(self, answers):
+        assert plan(*answers).ran(100) is None
 
 
 statuses = st.one_of(
@@ -83,55 +155,22 @@ statuses = st.one_of(
     st.builds(InProgress, st.integers(0, 30), st.integers(0, 30)),
     st.just(Unknown("WARMING")),
 )
+troubles = st.sampled_from([OUTAGE, NOT_FOUND, WRONG, Unauthorized("pipelet", "no", status=401), Mistake()])
 
 
 @given(
-    usual=st.floats(0, 3600),
-    answers=st.lists(st.one_of(statuses, st.none()), min_size=1, max_size=80),
-    lateness=st.floats(0, 5),
+    pace=st.builds(Pace, st.floats(0, 3600), st.floats(0.01, 1)),
+    answers=st.lists(st.tuples(st.floats(0, 400), st.one_of(statuses, troubles)), min_size=1, max_size=40),
+    price=st.floats(1, 30),
 )
-def test_whatever_is_answered_nobody_is_asked_more_than_once_in_two_seconds_on_average(usual, answers, lateness):
-    plan, now = Plan(100), 100.0
-    for number, answer in enumerate(answers, start=1):
-        pause = plan.pause(now)
-        assert 0 < pause <= 30
-        now += pause + lateness
-        assert now - 100 >= 2 * number - 1e-6
-        if answer is None:
-            plan.failed(now, TROUBLE)
+def test_whatever_is_answered_the_next_question_comes_within_bounds(pace, answers, price):
+    asked, now = Plan(100, 100), 100.0
+    for passed, answer in answers:
+        now += passed
+        if isinstance(answer, Exception):
+            asked.failed(now, answer)
         else:
-            plan.saw(answer, now, usual)
-
-
-def test_trouble_makes_the_pauses_longer_and_an_answer_makes_them_as_before():
-    plan = Plan(0)
-    pauses = []
-    for _ in range(5):
-        plan.failed(100, TROUBLE)
-        pauses.append(plan.pause(100))
-    assert pauses == [2, 4, 8, 15, 15]
-    plan.saw(InQueue(3), 100, 90)
-    assert plan.pause(100) == 10
-
-
-def test_only_news_count_as_movement():
-    plan = Plan(0)
-    plan.saw(InProgress(1, 4), 10, 90)
-    plan.saw(InProgress(1, 4), 20, 90)
-    assert plan.moved_at == 10
-    plan.failed(25, TROUBLE)
-    plan.saw(InProgress(2, 4), 30, 90)
-    assert plan.moved_at == 30
-
-
-def test_what_is_late_is_asked_after_less_and_less():
-    plan = Plan(0)
-    plan.saw(InProgress(), 10, 60)
-    assert [round(plan.pause(60 + late), 1) for late in (1, 30, 300)] == [1.7, 3.0, 10.0]
-
-
-def test_an_outage_of_many_hours_is_waited_through() -> None:
-    plan = Plan(0.0)
-    for _ in range(5_000):
-        plan.failed(1.0, TROUBLE)
-    assert plan.pause(1.0) == 15.0
+            asked.saw(answer, now, pace)
+        pause = asked.pause(now, pace, price)
+        assert math.isfinite(pause)
+        assert SHORTEST * price <= pause <= LONGEST_IN_QUEUE * price
