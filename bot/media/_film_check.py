@@ -11,15 +11,18 @@ import av.audio.stream
 import av.subtitles.codeccontext
 import av.subtitles.stream
 import av.video.codeccontext
+from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
-from bot.media import boxes
+from bot.media import _bare, boxes
 
 LONGEST_SIDE = 8192
 # `ignore_editlist`: count what is there, not what a player would skip.
 OPTIONS = {"protocol_whitelist": "file", "ignore_editlist": "1"}
 BRAND_QUICKTIME = b"qt  "
+# Sounds that every player of MP4 knows; others are left out.
+SOUNDS = ("aac", "mp3")
 
 
 class Unusable(Exception):
@@ -44,15 +47,23 @@ def check_film(file: BinaryIO) -> dict[str, object]:
     try:
         found = boxes.walk(file, os.fstat(file.fileno()).st_size)
         file.seek(8)
-        quicktime = file.read(4) == BRAND_QUICKTIME
+        tidy = file.read(4) != BRAND_QUICKTIME and boxes.faststart(found) and _bare.film(file, found)
         file.seek(0)
         with av.open(file, "r", format="mp4", options=OPTIONS) as container:
-            film = _decode(container, remux=quicktime or not (boxes.faststart(found) and boxes.clean(found)))
+            film = _decode(container, remux=not tidy or len(container.streams) != len(kept_streams(container)))
     except boxes.BadBoxes as error:
         raise Unusable(str(error)) from error
     except av.FFmpegError as error:
         raise Unusable("does not decode") from error
     return asdict(film)
+
+
+def kept_streams(container: InputContainer) -> list[VideoStream | AudioStream]:
+    """One film and its sounds."""
+    return [
+        *container.streams.video[:1],
+        *(sound for sound in container.streams.audio if sound.codec_context and sound.codec_context.name in SOUNDS),
+    ]
 
 
 def _decode(container: InputContainer, *, remux: bool) -> Film:

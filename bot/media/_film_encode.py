@@ -15,12 +15,10 @@ from av.container import InputContainer, OutputContainer
 from av.video.frame import PictureType
 from av.video.stream import VideoStream
 
-from bot.media._film_check import Unusable, seconds_of
+from bot.media._film_check import Unusable, kept_streams, seconds_of
 
 READ = {"protocol_whitelist": "file"}
 FASTSTART = {"movflags": "faststart"}
-# Sounds that every player of MP4 knows; others are left out.
-SOUNDS = ("aac", "mp3")
 # Of the limit: the rest is for what two passes miss by.
 SHARE = 0.97
 BYTES_PER_FRAME, BYTES_PER_FILM = 16, 2048
@@ -40,9 +38,9 @@ class _Plan:
 
 
 def remux(source: Path, target: Path) -> None:
-    """The same packets with the index in front; tracks that are neither film nor common sound are left out."""
+    """The same packets with the index in front; what is neither film nor common sound is left out."""
     with _reader(source) as reader, _writer(target) as writer:
-        kept = [reader.streams.video[0], *(sound for sound in reader.streams.audio if sound.codec.name in SOUNDS)]
+        kept = kept_streams(reader)
         copies = {stream.index: writer.add_stream_from_template(stream) for stream in kept}
         for packet in reader.demux(*kept):
             if packet.dts is not None:

@@ -9,13 +9,14 @@ from typing import Any
 from PIL import Image, JpegImagePlugin, MpoImagePlugin, PngImagePlugin, WebPImagePlugin
 
 from bot.domain.job import MediaKind
-from bot.media import _pixels
+from bot.media import _bare, _pixels
 from bot.media._formats import HEAD_BYTES, sniff, webp_size
 from bot.media._worker import seal
 
 PLUGINS = (JpegImagePlugin, MpoImagePlugin, PngImagePlugin, WebPImagePlugin)
 KINDS = {"JPEG": MediaKind.JPEG, "PNG": MediaKind.PNG, "WEBP": MediaKind.WEBP}
 MOST_PIXELS = 50_000_000
+QUALITY = 95
 QUALITIES = (92, 85, 75, 60)
 SCALES = (1.0, 0.75, 0.5, 0.35, 0.25, 0.15)
 
@@ -29,28 +30,33 @@ class _Unusable(Exception):
 
 
 def work(order: dict[str, Any]) -> dict[str, object]:
-    """`task` "check" with `source` answers with the facts; "fit" with `target` and `limit` (bytes) with nothing.
-
-    Or with `unusable` (a sentence), or with `errno` when the disk refused.
+    """`task` "check" with `source` answers with the facts; "bare" with `target`, and "fit" with a `limit` in bytes,
+    with nothing. Or with `unusable` (a sentence), or with `errno` when the disk refused.
     """
     try:
         data = Path(order["source"]).read_bytes()
-        if order["task"] == "fit":
-            with Path(order["target"]).open("wb") as out:
-                seal()
-                out.write(_fit(_load(data), order["limit"]))
-            return {}
-        seal()
-        return _facts(_load(data))
+        if order["task"] == "check":
+            seal()
+            return _facts(_load(data), data)
+        with Path(order["target"]).open("wb") as out:
+            seal()
+            image = _load(data)
+            out.write(_bared(image) if order["task"] == "bare" else _fit(image, order["limit"]))
     except _Unusable as error:
         return {"unusable": str(error)}
     except OSError as error:
         return {"errno": error.errno}
+    return {}
 
 
-def _facts(image: Image.Image) -> dict[str, object]:
-    kind = "JPEG" if image.format == "MPO" else str(image.format)
-    return {"kind": KINDS[kind], "width": image.width, "height": image.height, "codec": kind.lower(), "task": None}
+def _kind(image: Image.Image) -> str:
+    return "JPEG" if image.format == "MPO" else str(image.format)
+
+
+def _facts(image: Image.Image, data: bytes) -> dict[str, object]:
+    kind = _kind(image)
+    facts = {"kind": KINDS[kind], "width": image.width, "height": image.height, "codec": kind.lower()}
+    return facts | {"task": None if _bare.still(kind, data) else "bare"}
 
 
 def _load(data: bytes) -> Image.Image:
@@ -68,12 +74,22 @@ def _load(data: bytes) -> Image.Image:
     return image
 
 
-def _fit(image: Image.Image, limit: int) -> memoryview:
-    """A JPEG of at most `limit` bytes: of lower quality first, then of fewer pixels. Raises _Unusable."""
+def _upright(image: Image.Image) -> Image.Image:
     turn = _pixels.TURNS.get(_pixels.orientation(image))
     picture = _pixels.flat(_pixels.plain(image), image.info.get("icc_profile"))
-    if turn is not None:
-        picture = picture.transpose(turn)
+    return picture if turn is None else picture.transpose(turn)
+
+
+def _bared(image: Image.Image) -> memoryview:
+    """The same picture of the same kind with nothing but its pixels."""
+    body = io.BytesIO()
+    _upright(image).save(body, _kind(image), quality=QUALITY)
+    return body.getbuffer()
+
+
+def _fit(image: Image.Image, limit: int) -> memoryview:
+    """A JPEG of at most `limit` bytes: of lower quality first, then of fewer pixels. Raises _Unusable."""
+    picture = _upright(image)
     for scale in SCALES:
         size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
         smaller = picture.resize(size, Image.Resampling.LANCZOS, reducing_gap=2.0)

@@ -230,7 +230,7 @@ def _parse(answer: dict[str, object]) -> _Found:
             "width": int(width),
             "height": int(height),
             "codec": str(codec),
-            "task": None | "remux" | "encode" as task,
+            "task": None | "remux" | "encode" | "bare" as task,
         } if width > 0 and height > 0:
             frames, seconds = answer.get("frames"), answer.get("seconds")
             return _Found(
