@@ -169,7 +169,7 @@ def _core(database: Database, provider: Provider, clock: Clock, observer: Callab
     policies = Policies(SqlitePolicyStore(database), NO_LIMITS, clock)
     store = SqliteJobStore(database, NO_LIMITS, clock, observe)
     catalog = Catalog([provider], {})
-    places = Places(store, policies, clock)
+    places = Places(store, policies, catalog, clock)
     submission = Submission(catalog, store, artifacts, pictures, clock)
     fetching, paces = Fetching(artifacts, submission, clock), Paces(store, catalog, clock)
     following = Following(store, delivery, submission, fetching, paces, clock, STUCK_SECONDS)

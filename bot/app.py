@@ -127,7 +127,7 @@ class App:
         )
         self._stack.push_async_callback(delivery.close)
         wait_seconds = settings.jobs.wait_minutes * 60
-        places = Places(store, self.policies, clock, wait_seconds)
+        places = Places(store, self.policies, self.catalog, clock, wait_seconds)
         submission = Submission(
             self.catalog, store, artifacts, pictures, clock,
             wait_seconds=wait_seconds, max_paid_attempts=settings.jobs.max_paid_attempts,

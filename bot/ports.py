@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+from bot.domain.budget import Budget
 from bot.domain.errors import Evidence
+from bot.domain.forecast import Crowd
 from bot.domain.generation import Frame, GenerationRequest, ModelSpec
 from bot.domain.health import Trouble
 from bot.domain.job import Artifact, Job, JobState, RemoteHandle, RemoteStatus
-from bot.domain.limits import GuildLimits
+from bot.domain.limits import GuildLimits, turns
 from bot.domain.messages import Message
 
 
@@ -162,11 +164,13 @@ class Outage:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a waiting job stands: `ahead` jobs of its guild start first; `ready_at` (epoch) once figures exist."""
+    """Where a waiting job stands: `ahead` jobs of its guild start first; `ready_at` (epoch) once figures exist.
+    `restarting`: this process starts no job any more, the next one will."""
 
     ahead: int
     ready_at: float | None
     outage: Outage | None = None
+    restarting: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,10 +230,28 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """The queued jobs of one guild in the order of their turns, and what the limiter needs to date them."""
+    """The queued jobs of one guild, oldest first, the `ring` of their members, and what dates them: the jobs that are
+    `active`, the `starts` that count against the rate, the `budget` (times in epoch seconds)."""
 
-    job_ids: tuple[str, ...]
+    jobs: tuple[Job, ...]
+    ring: tuple[int, ...]
+    active: tuple[Job, ...]
     starts: tuple[float, ...]
+    budget: Budget
+
+    def order(self, *newcomers: Job) -> list[Job]:
+        """In the order of their turns, with others that come to the queue now."""
+        jobs = {job.id: job for job in (*self.jobs, *newcomers)}
+        ring = dict.fromkeys((*self.ring, *(job.to.member_id for job in newcomers)))
+        return [jobs[job_id] for job_id in turns([(job.id, job.to.member_id) for job in jobs.values()], ring)]
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Seconds from start to result, of the last 50 made of a model and size."""
+
+    median: float
+    p90: float
 
 
 class JobStore(Protocol):
@@ -276,13 +298,21 @@ class JobStore(Protocol):
         """Jobs in no terminal state, and ended ones whose member was not told yet, oldest first."""
         ...
 
-    async def waiting(self, guild_id: int, now: float) -> Waiting: ...
+    async def waiting(self, guild_id: int) -> Waiting: ...
+
+    async def crowd(self, provider: str, places: int) -> Crowd:
+        """Who shares the provider's `places` now. Reads every queued row of that provider."""
+        ...
 
     async def of_member(self, guild_id: int, member_id: int, *, limit: int) -> Sequence[Job]: ...
 
     async def recent(
         self, guild_id: int, *, member_id: int | None = None, state: JobState | None = None, limit: int = 25
     ) -> Sequence[Job]: ...
+
+    async def measured(self, request: GenerationRequest) -> Measured | None:
+        """None before there are any."""
+        ...
 
     async def usual_seconds(self, request: GenerationRequest) -> float | None:
         """Median seconds from start to result of the last 50 of this model and size; None before there are any."""

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from bot.domain.errors import Evidence
-from bot.domain.generation import GenerationRequest
 from bot.domain.health import WHOLE
 from bot.domain.job import Job, JobState
 from bot.domain.limits import GuildLimits, Moment, RateLimit
@@ -52,12 +51,6 @@ class Claims:
         rows = self._queries.starts(connection, guild_id=guild_id, since=now - rate.memory)
         return [row["started_steady"] for row in rows]
 
-    def made_seconds(self, connection: sqlite3.Connection, request: GenerationRequest) -> list[float]:
-        rows = self._queries.made_seconds(
-            connection, model=request.model, capability=request.capability.value, size=request.size
-        )
-        return [row["seconds"] for row in rows]
-
     def claim(self, connection: sqlite3.Connection, provider: str, concurrency: int, now: float) -> Claim:
         """The job whose turn it is, now SUBMITTING, with its attempt's row; or when looking again may help."""
         if self._queries.active_at_provider(connection, provider=provider)["active"] >= concurrency:
@@ -98,7 +91,7 @@ class Claims:
             if active.get(member_id, 0) >= limits.active_per_member:
                 continue
             row = self._next_of(connection, provider, guild_id, member_id, moment.wall, left_out)
-            if row is not None and (fits_at := budget.fits_at(self._ledger.parts(row["model"]))) > 0:
+            if row is not None and (fits_at := budget.fits_at(row["model"])) > 0:
                 # The guild saves up for it: what costs less would keep it waiting for ever.
                 times.append(fits_at)
                 left_out |= self._ledger.above(0)

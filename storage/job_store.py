@@ -3,20 +3,21 @@
 import sqlite3
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
-from statistics import median
 from typing import Any, TypeVar
 
 from bot.domain.errors import Evidence, NotAllowed, RateLimited, Rule, Scope
+from bot.domain.forecast import Crowd
 from bot.domain.generation import GenerationRequest
 from bot.domain.health import OURS, Trouble
 from bot.domain.job import Job, JobState
-from bot.domain.limits import GuildLimits, turns
-from bot.ports import Claim, Clock, Waiting
+from bot.domain.limits import GuildLimits
+from bot.ports import Claim, Clock, Measured, Waiting
 from storage.claims import Claims
 from storage.database import Database, load_queries
 from storage.health import Health
 from storage.lanes import Lanes
 from storage.ledger import Ledger
+from storage.outlook import Outlook
 from storage.rows import to_job, to_row, update
 from storage.steady import SteadyClock
 
@@ -52,6 +53,7 @@ class SqliteJobStore:
         self._health = Health(load_queries("health.sql"))
         self._steady, self._lanes, self._ledger = SteadyClock(clock), Lanes(weights or {}), Ledger(prices or {})
         self._claims = Claims(self._jobs, operator, self._steady, self._lanes, self._ledger, self._health)
+        self._outlook = Outlook(self._jobs, self._claims, self._lanes, self._ledger, self._steady)
 
     async def add(self, job: Job, caps: GuildLimits) -> Job | None:
         def work(connection: sqlite3.Connection) -> Job | None:
@@ -147,15 +149,14 @@ class SqliteJobStore:
     async def unfinished(self) -> Sequence[Job]:
         return await self._list(self._jobs.unfinished)
 
-    async def waiting(self, guild_id: int, now: float) -> Waiting:
-        def work(connection: sqlite3.Connection) -> Waiting:
-            jobs = [(row["id"], row["member_id"]) for row in self._jobs.queued_in_guild(connection, guild_id=guild_id)]
-            rate, moment = self._claims.limits(connection, guild_id).rate, self._steady.read(connection)
-            starts = self._claims.starts(connection, guild_id, rate, moment.steady)
-            order = turns(jobs, self._lanes.members(connection, guild_id))
-            return Waiting(tuple(order), tuple(moment.wall_at(start) for start in starts))
+    async def waiting(self, guild_id: int) -> Waiting:
+        return await self._database.read(lambda connection: self._outlook.waiting(connection, guild_id))
 
-        return await self._database.read(work)
+    async def crowd(self, provider: str, places: int) -> Crowd:
+        return await self._database.read(lambda connection: self._outlook.crowd(connection, provider, places))
+
+    async def measured(self, request: GenerationRequest) -> Measured | None:
+        return await self._database.read(lambda connection: self._outlook.measured(connection, request))
 
     async def of_member(self, guild_id: int, member_id: int, *, limit: int) -> Sequence[Job]:
         return await self._list(
@@ -171,8 +172,8 @@ class SqliteJobStore:
         return await self._list(lambda connection: self._jobs.recent_jobs(connection, **wanted))
 
     async def usual_seconds(self, request: GenerationRequest) -> float | None:
-        seconds = await self._database.read(lambda connection: self._claims.made_seconds(connection, request))
-        return median(seconds) if seconds else None
+        measured = await self.measured(request)
+        return measured.median if measured else None
 
     async def expired(self, before: float) -> Sequence[Job]:
         return await self._list(lambda connection: self._jobs.expired_jobs(connection, before=before))

@@ -58,21 +58,21 @@ class RateLimit:
         What happened before is taken at its worst, an empty bucket, so the limit holds without older rows; a guild
         that was idle for one refill within the day gets the exact answer.
         """
-        return max(now, self._full_at(starts, now) - (self.burst - 1) * self.interval)
+        return max(now, self.allows_at(self.full_at(starts, now)))
 
-    def schedule(self, starts: Sequence[float], now: float, count: int) -> list[float]:
-        """When each of the next `count` jobs may start if all before it start as soon as they may."""
-        full_at, times = self._full_at(starts, now), []
-        for _ in range(count):
-            times.append(max(now, full_at - (self.burst - 1) * self.interval))
-            full_at = max(full_at, times[-1]) + self.interval
-        return times
+    def after(self, full_at: float, start: float) -> float:
+        """When the bucket would be full again after one more start."""
+        return max(full_at, start) + self.interval
 
-    def _full_at(self, starts: Sequence[float], now: float) -> float:
-        # The bucket as one number: the time at which it would be full again (the virtual schedule of GCRA).
+    def allows_at(self, full_at: float) -> float:
+        """From when on a bucket that would be full at that time allows one more start."""
+        return full_at - (self.burst - 1) * self.interval
+
+    def full_at(self, starts: Sequence[float], now: float) -> float:
+        """The bucket as one number: the time at which it would be full again (the virtual schedule of GCRA)."""
         full_at = now - self.memory + self.burst * self.interval
         for start in starts:
-            full_at = max(full_at, start) + self.interval
+            full_at = self.after(full_at, start)
         return full_at
 
 

@@ -1,48 +1,103 @@
 """Where a waiting job stands and when it will be ready: from the schedule itself and from measured times."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from statistics import mean
 
+from bot.domain.errors import NoSuchModel
+from bot.domain.forecast import Crowd, Run, Standing, Turn, start_times
 from bot.domain.health import Trouble, trouble_of
 from bot.domain.job import Job
-from bot.domain.limits import GuildLimits
+from bot.jobs.catalog import Catalog
 from bot.jobs.policy import Policies
-from bot.ports import Clock, JobStore, Outage, Place
+from bot.ports import Clock, JobStore, Measured, Outage, Place, Waiting
 
 # An estimate that moves by less is the same one, and no reason to edit a message.
 _GRAIN = 15.0
+# Looking at all who wait at a provider costs more than looking at one guild.
+_CROWD_SECONDS = 3.0
+
+_Kind = tuple[object, ...]
 
 
 class Places:
-    def __init__(self, store: JobStore, policies: Policies, clock: Clock, patience: float = 1800.0) -> None:
+    def __init__(
+        self, store: JobStore, policies: Policies, catalog: Catalog, clock: Clock, patience: float = 1800.0
+    ) -> None:
         """`patience` is for how many seconds a job waits without anybody who can make it."""
-        self._store, self._policies, self._clock, self._patience = store, policies, clock, patience
+        self._store, self._policies, self._catalog, self._clock = store, policies, catalog, clock
+        self._patience = patience
+        self._crowds: dict[str, tuple[float, Crowd]] = {}
 
     async def of(self, job: Job) -> Place:
         """`ready_at` stays None until jobs of the same model and size have been made."""
         if job.state.active and job.started_at is not None:
-            usual = await self._store.usual_seconds(job.request)
-            return Place(0, None if usual is None else _grained(max(self._clock.now(), job.started_at + usual)))
+            measured = await self._store.measured(job.request)
+            ready_at = None if measured is None else max(self._clock.now(), job.started_at + measured.median)
+            return Place(0, _grained(ready_at))
         ((_, place),) = await self.of_guild(job.to.guild_id, [job])
         return place
 
     async def of_guild(self, guild_id: int, jobs: Sequence[Job]) -> list[tuple[Job, Place]]:
-        """The places of waiting jobs of one guild; one that is not queued yet comes after all that are."""
-        now = self._clock.now()
-        waiting = await self._store.waiting(guild_id, now)
-        limits = await self._policies.limits(guild_id)
-        starts = limits.rate.schedule(waiting.starts, now, len(waiting.job_ids) + 1)
-        positions = {job_id: index for index, job_id in enumerate(waiting.job_ids)}
+        """The places of waiting jobs of one guild; of one that is not queued yet, the place that it would have now."""
+        waiting = await self._store.waiting(guild_id)
+        queued = {job.id for job in waiting.jobs}
+        order = waiting.order(*(job for job in jobs if job.id not in queued))
+        figures = await self._figures((*order, *waiting.active))
+        ready = await self._ready(guild_id, order, waiting, figures)
         troubles = await self._store.troubles()
-        figures: dict[tuple[object, ...], float | None] = {}
-        places = []
-        for job in jobs:
-            ahead = positions.get(job.id, len(positions))
-            kind = (job.request.capability, job.request.model, job.request.size)
-            if kind not in figures:
-                figures[kind] = await self._store.usual_seconds(job.request)
-            ready_at = _ready(figures[kind], starts, limits, now, ahead)
-            places.append((job, Place(ahead, ready_at, self._outage(job, troubles))))
-        return places
+        return [(job, Place(*ready[job.id], self._outage(job, troubles))) for job in jobs]
+
+    async def _ready(
+        self, guild_id: int, order: Sequence[Job], waiting: Waiting, figures: Mapping[_Kind, Measured | None]
+    ) -> dict[str, tuple[int, float | None]]:
+        now, policy = self._clock.now(), await self._policies.of(guild_id)
+        seconds = {job.id: self._seconds(job, figures) for job in (*order, *waiting.active)}
+        runs = [Run(job.to.member_id, job.started_at or now, seconds[job.id]) for job in waiting.active]
+        limits, crowds = await self._policies.limits(guild_id), await self._of_providers(order, seconds)
+        earliest = [math.inf if policy.pause is not None else each for each in _earliest(order, waiting)]
+        turns = [
+            Turn(job.to.member_id, job.provider, seconds[job.id], each)
+            for job, each in zip(order, earliest, strict=True)
+        ]
+        starts = start_times(turns, Standing(guild_id, limits, waiting.starts, runs, crowds), now)
+        found: dict[str, tuple[int, float | None]] = {}
+        for ahead, (job, start) in enumerate(zip(order, starts, strict=True)):
+            measured = figures[_kind(job)]
+            found[job.id] = ahead, None if measured is None else _grained(start + measured.median)
+        return found
+
+    async def _figures(self, jobs: Iterable[Job]) -> dict[_Kind, Measured | None]:
+        requests = {_kind(job): job.request for job in jobs}
+        return {kind: await self._store.measured(request) for kind, request in requests.items()}
+
+    def _seconds(self, job: Job, figures: Mapping[_Kind, Measured | None]) -> float:
+        if (measured := figures[_kind(job)]) is not None:
+            return measured.median
+        try:
+            return self._catalog.usual_seconds(job.request)
+        except NoSuchModel:
+            # It was on offer when the job began, and will be refused or stood in for.
+            return 0.0
+
+    async def _of_providers(self, order: Sequence[Job], seconds: Mapping[str, float]) -> dict[str, Crowd]:
+        found = {}
+        for name in {job.provider for job in order}:
+            provider = self._catalog.provider(name)
+            if provider is not None:
+                crowd = await self._crowd(name, provider.concurrency)
+                own = [seconds[job.id] for job in order if job.provider == name]
+                found[name] = crowd if crowd.seconds else replace(crowd, seconds=mean(own))
+        return found
+
+    async def _crowd(self, provider: str, places: int) -> Crowd:
+        now = self._clock.monotonic()
+        seen_at, crowd = self._crowds.get(provider, (-math.inf, None))
+        if crowd is None or now - seen_at >= _CROWD_SECONDS:
+            crowd = await self._store.crowd(provider, places)
+            self._crowds[provider] = now, crowd
+        return crowd
 
     def _outage(self, job: Job, troubles: Sequence[Trouble]) -> Outage | None:
         trouble = trouble_of(troubles, job.provider, job.request.model)
@@ -51,12 +106,19 @@ class Places:
         return Outage(trouble, trouble.ends_at(job.queued_at or self._clock.now(), self._patience))
 
 
-def _ready(usual: float | None, starts: Sequence[float], limits: GuildLimits, now: float, ahead: int) -> float | None:
-    if usual is None:
+def _kind(job: Job) -> _Kind:
+    return job.request.capability, job.request.model, job.request.size
+
+
+def _earliest(order: Sequence[Job], waiting: Waiting) -> Iterable[float]:
+    """When each was put off to, and when the guild can pay for it and all before it."""
+    models: list[str] = []
+    for job in order:
+        models.append(job.request.model)
+        yield max(job.not_before, waiting.budget.fits_at(*models))
+
+
+def _grained(moment: float | None) -> float | None:
+    if moment is None or moment == math.inf:
         return None
-    by_capacity = now + usual * (ahead // max(1, limits.active_per_guild))
-    return _grained(max(starts[ahead], by_capacity) + usual)
-
-
-def _grained(moment: float) -> float:
     return -(-moment // _GRAIN) * _GRAIN

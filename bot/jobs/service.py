@@ -90,11 +90,11 @@ class Jobs:
         self._live, self._pictures, self._uploads = live, pictures, uploads
         self._identity, self._clock = identity, clock
         self._cancel_running, self._resume, self._wake, self._room = cancel_running, resume, wake, room
-        self._closed = False
+        self._closing = False
 
     def close(self) -> None:
-        """From now on every request is refused: the process is about to stop."""
-        self._closed = True
+        """From now on nothing starts in this process; who asks is told that it starts after the restart."""
+        self._closing = True
 
     async def draft(
         self, asked: Asked, to: Destination, uploads: Sequence[Upload] = (), parent_id: int | None = None
@@ -124,8 +124,6 @@ class Jobs:
         return Draft(request, spec.provider, to)
 
     def _check_open(self) -> None:
-        if self._closed:
-            raise NotAllowed(Rule.CLOSING)
         if not self._room():
             raise StorageUnavailable(full=True)
 
@@ -165,8 +163,6 @@ class Jobs:
         )
         added: Job | None = None
         try:
-            if self._closed:
-                raise NotAllowed(Rule.CLOSING)
             added = await self._store.add(job, await self._policies.limits(draft.to.guild_id))
         finally:
             if added is None and retry_of is None:
@@ -200,7 +196,7 @@ class Jobs:
         self._wake()
 
     async def place(self, job: Job) -> Place:
-        return await self._places.of(job)
+        return replace(await self._places.of(job), restarting=self._closing)
 
     async def find(self, job_id: str, by: By) -> Job:
         """The job, for its requester or a moderator of its guild. Raises NotAllowed."""
@@ -333,10 +329,9 @@ class Jobs:
 
     async def overview(self, by: By) -> tuple[list[Job], list[Job]]:
         """The guild's unfinished jobs in the order in which they start, and the member's own latest ten."""
-        waiting = await self._store.waiting(by.guild_id, self._clock.now())
-        jobs = {job.id: job for job in self._live.of_guild(by.guild_id)}
-        running = [job for job in jobs.values() if job.id not in waiting.job_ids and job.state is not JobState.RECEIVED]
-        ordered = running + [jobs[job_id] for job_id in waiting.job_ids if job_id in jobs]
+        waiting = (await self._store.waiting(by.guild_id)).order()
+        ids, live = {job.id for job in waiting}, self._live.of_guild(by.guild_id)
+        ordered = [job for job in live if job.id not in ids and job.state is not JobState.RECEIVED] + waiting
         mine = await self._store.of_member(by.guild_id, by.member_id, limit=10)
         return ordered, list(mine)
 

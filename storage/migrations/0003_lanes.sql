@@ -60,4 +60,5 @@ UPDATE attempts SET started_steady = started_at, settled_steady = coalesce(settl
 DROP INDEX attempts_starts;
 CREATE INDEX attempts_starts ON attempts (guild_id, started_steady)
 WHERE evidence IS NULL OR evidence NOT IN ('E0', 'E1');
+CREATE INDEX attempts_made_at ON attempts (provider, id) WHERE evidence = 'made';
 CREATE INDEX attempts_spent ON attempts (guild_id, settled_steady) WHERE price > 0;

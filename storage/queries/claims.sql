@@ -54,11 +54,3 @@ UPDATE attempts
 SET settled_at = :settled_at, settled_steady = :settled_steady, evidence = :evidence, status = :status,
     retry_at = :retry_at
 WHERE id = :id AND evidence IS NULL;
-
--- name: made_seconds
--- How long the last fifty of this model and size took from start to result.
-SELECT settled_steady - started_steady AS seconds
-FROM attempts
-WHERE model = :model AND capability = :capability AND size IS :size AND evidence = 'made'
-ORDER BY id DESC
-LIMIT 50;

@@ -40,6 +40,9 @@ SELECT * FROM jobs WHERE told = 0 ORDER BY created_at, id;
 -- name: queued_in_guild
 SELECT * FROM jobs WHERE guild_id = :guild_id AND state = 'queued' AND discard IS NULL ORDER BY queued_at, rowid;
 
+-- name: active_in_guild
+SELECT * FROM jobs WHERE guild_id = :guild_id AND state IN ('submitting', 'submitted') ORDER BY started_at;
+
 -- name: jobs_of_member
 SELECT * FROM jobs WHERE guild_id = :guild_id AND member_id = :member_id ORDER BY created_at DESC, id LIMIT :limit;
 

@@ -143,7 +143,7 @@ class Matinee:
             catalog=self.catalog,
             store=self.store,
             policies=self.policies,
-            places=Places(self.store, self.policies, self.clock),
+            places=Places(self.store, self.policies, self.catalog, self.clock),
             live=self.live,
             pictures=self.pictures,
             uploads=self.pictures,

@@ -97,17 +97,18 @@ def test_the_moment_that_was_promised_is_kept(rate: RateLimit, waits: list[float
 
 
 @given(rate=brisk, waits=short, idle=st.floats(0, 300))
-def test_a_schedule_is_every_next_start_in_turn(rate: RateLimit, waits: list[float], idle: float):
+def test_a_bucket_played_ahead_is_every_next_start_in_turn(rate: RateLimit, waits: list[float], idle: float):
     now, starts = 1_800_000_000.0, []
     for wait in waits:
         now = rate.next_start(starts, now + wait)
         starts.append(now)
     now += idle
-    virtual = list(starts)
+    full_at, virtual = rate.full_at(starts, now), list(starts)
     for _ in range(8):
+        now = max(now, rate.allows_at(full_at))
+        full_at = rate.after(full_at, now)
         virtual.append(rate.next_start(virtual, max([now, *virtual[-1:]])))
-    assert rate.schedule(starts, now, 8) == pytest.approx(virtual[len(starts) :], abs=1e-3)
-    assert rate.schedule(starts, now, 0) == []
+        assert now == pytest.approx(virtual[-1], abs=1e-3)
 
 
 def test_a_busy_guild_still_gets_its_rate_after_days():

@@ -168,9 +168,8 @@ class TestTurns:
     async def test_the_order_that_members_are_told_is_the_order_of_claims(self, shop: Shop):
         for number in (1, 1, 2, 3, 1, 2, 2, 1):
             await shop.queued(member=number)
-        told = (await shop.store.waiting(GUILD, shop.clock.now())).job_ids
-        claimed = [(await shop.claimed()).id for _ in told]
-        assert tuple(claimed) == told
+        told = [job.id for job in (await shop.store.waiting(GUILD)).order()]
+        assert [(await shop.claimed()).id for _ in told] == told
 
     async def test_who_comes_again_comes_behind_all_that_wait(self, shop: Shop):
         await shop.queued(member=1)
@@ -245,14 +244,14 @@ async def test_what_members_are_told_is_what_happens(members: list[int], claims:
         async with opened(Path(folder) / "matinee.db") as shop:
             waiting = [await shop.queued(member=member) for member in members]
             for _ in range(min(claims, len(members))):
-                told = (await shop.store.waiting(GUILD, shop.clock.now())).job_ids
-                assert set(told) == {job.id for job in waiting}
+                told = (await shop.store.waiting(GUILD)).order()
+                assert {job.id for job in told} == {job.id for job in waiting}
                 started = await shop.claimed()
-                assert started.id == told[0]
+                assert started.id == told[0].id
                 waiting = [job for job in waiting if job.id != started.id]
 
 
 async def test_the_order_is_the_pure_rule(shop: Shop):
     queued = [await shop.queued(member=member) for member in (5, 5, 6, 7)]
     expected = turns([(job.id, job.to.member_id) for job in queued], (5, 6, 7))
-    assert list((await shop.store.waiting(GUILD, shop.clock.now())).job_ids) == expected
+    assert [job.id for job in (await shop.store.waiting(GUILD)).order()] == expected

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bot.domain.budget import DAY
 from bot.domain.errors import Evidence, NotAllowed, Rule
 from bot.domain.job import Job, JobState
-from storage.ledger import DAY
 from tests.support.rows import GUILD, OTHER_GUILD, job, limits, request
 from tests.support.store import Shop, opened
 

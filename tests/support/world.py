@@ -173,7 +173,7 @@ class World:
         self.pictures = PlainPictures(self.folder / "inputs")
         self.delivery = self.open_delivery()
         self.catalog = Catalog(self.providers, DEFAULTS)
-        self.places = Places(self.store, self.policies, clock)
+        self.places = Places(self.store, self.policies, self.catalog, clock)
         submission = Submission(
             self.catalog, self.store, self.artifacts, self.pictures, clock, max_paid_attempts=self._max_paid_attempts
         )

@@ -1,0 +1,55 @@
+"""What the rows say about the future: who waits and runs, what was spent and started, how long such jobs took."""
+
+import math
+import sqlite3
+from dataclasses import replace
+from statistics import median, quantiles
+from typing import Any
+
+from bot.domain.forecast import Crowd
+from bot.domain.generation import GenerationRequest
+from bot.ports import Measured, Waiting
+from storage.claims import Claims
+from storage.database import load_queries
+from storage.lanes import Lanes
+from storage.ledger import Ledger
+from storage.rows import to_job
+from storage.steady import SteadyClock
+
+
+class Outlook:
+    def __init__(self, jobs: Any, claims: Claims, lanes: Lanes, ledger: Ledger, clock: SteadyClock) -> None:  # noqa: ANN401  # loaded queries
+        self._queries, self._jobs = load_queries("outlook.sql"), jobs
+        self._claims, self._lanes, self._ledger, self._clock = claims, lanes, ledger, clock
+
+    def waiting(self, connection: sqlite3.Connection, guild_id: int) -> Waiting:
+        limits, moment = self._claims.limits(connection, guild_id), self._clock.read(connection)
+        starts = self._claims.starts(connection, guild_id, limits.rate, moment.steady)
+        budget = self._ledger.budget(connection, guild_id, limits.spend_per_day, moment.steady)
+        spent = [(price, moment.wall_at(settled)) for price, settled in budget.spent]
+        return Waiting(
+            jobs=tuple(to_job(row) for row in self._jobs.queued_in_guild(connection, guild_id=guild_id)),
+            ring=tuple(self._lanes.members(connection, guild_id)),
+            active=tuple(to_job(row) for row in self._jobs.active_in_guild(connection, guild_id=guild_id)),
+            starts=tuple(moment.wall_at(start) for start in starts),
+            budget=replace(budget, spent=spent),
+        )
+
+    def crowd(self, connection: sqlite3.Connection, provider: str, places: int) -> Crowd:
+        taken = self._queries.active_at_provider(connection, provider=provider)["active"]
+        # While all places are taken, a guild at its caps gets the next one with its turn, like the others.
+        held = math.inf if taken >= places else None
+        rows = self._queries.queues(connection, provider=provider, held=held)
+        waiting = {row["guild_id"]: row["waiting"] for row in rows}
+        return Crowd(places, taken, self._queries.seconds_at(connection, provider=provider)["seconds"] or 0.0, waiting)
+
+    def measured(self, connection: sqlite3.Connection, request: GenerationRequest) -> Measured | None:
+        rows = self._queries.made_seconds(
+            connection, model=request.model, capability=request.capability.value, size=request.size
+        )
+        seconds = [row["seconds"] for row in rows]
+        if not seconds:
+            return None
+        return Measured(
+            median(seconds), quantiles(seconds, n=10, method="inclusive")[-1] if seconds[1:] else seconds[0]
+        )

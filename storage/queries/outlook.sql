@@ -1,0 +1,32 @@
+-- name: active_at_provider^
+SELECT count(*) AS active FROM jobs WHERE provider = :provider AND state IN ('submitting', 'submitted');
+
+-- name: queues
+-- How many jobs wait in each lane that takes its turns now: those that are ready, and those that are held by their caps.
+SELECT lanes.guild_id, count(*) AS waiting
+FROM lanes
+JOIN jobs ON jobs.provider = lanes.provider AND jobs.guild_id = lanes.guild_id
+LEFT JOIN policies ON policies.guild_id = lanes.guild_id
+WHERE lanes.provider = :provider AND (lanes.until IS NULL OR lanes.until = :held)
+      AND jobs.state = 'queued' AND jobs.discard IS NULL
+      AND (policies.policy IS NULL OR json_extract(policies.policy, '$.pause') IS NULL)
+GROUP BY lanes.guild_id;
+
+-- name: seconds_at^
+-- How long the last fifty jobs of a provider took, on the average.
+SELECT avg(seconds) AS seconds
+FROM (
+    SELECT settled_steady - started_steady AS seconds
+    FROM attempts
+    WHERE provider = :provider AND evidence = 'made'
+    ORDER BY id DESC
+    LIMIT 50
+);
+
+-- name: made_seconds
+-- How long the last fifty of this model and size took from start to result.
+SELECT settled_steady - started_steady AS seconds
+FROM attempts
+WHERE model = :model AND capability = :capability AND size IS :size AND evidence = 'made'
+ORDER BY id DESC
+LIMIT 50;
