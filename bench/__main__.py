@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Awaitable, Callable, Mapping
 
-from bench import ack, claims, engines, memory, polling, restart, start, throughput
+from bench import ack, claims, engines, inflight, memory, polling, restart, start, throughput
 from bench.figures import CannotMeasure, Figure, show
 
 BENCHES: Mapping[str, Callable[[], Awaitable[list[Figure]]]] = {
@@ -16,6 +16,7 @@ BENCHES: Mapping[str, Callable[[], Awaitable[list[Figure]]]] = {
     "engines": engines.measure,
     "claims": claims.measure,
     "restart": restart.measure,
+    "inflight": inflight.measure,
     "memory": memory.measure,
     "polling": polling.measure,
 }

@@ -155,12 +155,14 @@ async def opened(
     """`observer` hears of every committed job, after the runner. Nothing runs yet."""
     database = await Database.open(folder / "matinee.db")
     try:
-        yield _core(database, provider, clock, observer)
+        yield core_on(database, provider, clock, observer)
     finally:
         await database.close()
 
 
-def _core(database: Database, provider: Provider, clock: Clock, observer: Callable[[Job], None]) -> Core:
+def core_on(
+    database: Database, provider: Provider, clock: Clock, observer: Callable[[Job], None] = lambda _job: None
+) -> Core:
     def observe(job: Job) -> None:
         runner.observe(job)
         observer(job)

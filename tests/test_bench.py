@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import ack, claims, engines, polling, restart
+from bench import ack, claims, engines, inflight, polling, restart
 from bench.figures import CannotMeasure, Figure, Goal, percentile
 from bench.virtual import Course, follow_all
 
@@ -39,10 +39,10 @@ def test_what_is_not_installed_says_so_and_has_no_verdict():
     assert (str(absent), absent.verdict) == ("not installed", "")
 
 
-async def test_a_job_is_followed_in_no_time_from_its_submission_to_its_fetch():
-    (followed,) = await follow_all([Course(queued=0, running=90)], seed=1)
-    assert 3 < followed.questions < 40
-    assert 0 <= followed.delay < 30
+async def test_jobs_are_followed_in_no_time_from_their_submission_to_their_fetch():
+    for followed in await follow_all([Course(queued=0, running=90), Course(queued=40, running=120)], seed=1):
+        assert 3 < followed.questions < 40
+        assert 0 <= followed.delay < 30
 
 
 async def test_both_bots_are_asked_and_answer():
@@ -55,6 +55,9 @@ async def test_both_bots_are_asked_and_answer():
 async def test_questions_and_delays_become_figures():
     measured = values(await polling.measure(polling.Plan(jobs=3, real=0)))
     assert measured["90 s (3): questions a job, mean"] > 3
+    assert measured["90 s and 180 s (3): questions a job, mean"] > 3
+    assert measured["90 s and 180 s, asked every 5 s: questions a job, mean"] > 18
+    assert measured["90 s and 180 s, by an oracle: questions a job, mean"] == 1
 
 
 async def test_every_engine_that_is_installed_does_the_same_jobs():
@@ -76,6 +79,13 @@ async def test_everything_in_flight_is_asked_after_when_a_process_starts():
     measured = values(await restart.measure(restart.Plan(jobs=60)))
     assert measured["not asked after"] == 0
     assert 0 < measured["60 jobs in flight: the last one asked after"] < 60
+
+
+async def test_what_waits_is_asked_after_in_a_time_that_costs_none():
+    measured = values(await inflight.measure(inflight.Plan(jobs=50, seconds=120)))
+    assert 0 < measured["questions in the busiest second"] <= 50
+    assert 0 < measured["50 jobs in flight: questions a second, mean"] < 50
+    assert measured["jobs that ended in these 120 s"] > 0
 
 
 def test_an_unknown_name_is_refused():
