@@ -1,0 +1,140 @@
+"""Breakers as rows: what the attempts said, kept for the next claim and the next process."""
+
+import json
+import math
+import tempfile
+from collections import defaultdict
+from dataclasses import asdict
+from pathlib import Path
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bot.domain.errors import Evidence
+from bot.domain.health import WHOLE, Breaker, Trial
+from bot.domain.job import Cause, Job, JobState
+from tests.support.rows import request
+from tests.support.store import Shop, opened
+
+WAN, FAST = "wan2.1-14b", "skyreels"
+
+
+async def claimed(shop: Shop, model: str = WAN) -> Job:
+    await shop.queued("chutes", request=request(model))
+    job = await shop.claimed("chutes")
+    assert job is not None
+    return job
+
+
+async def settle(shop: Shop, job: Job, evidence: Evidence, status: int | None = None, **more: object) -> Job:
+    to = JobState.RESULT if evidence is Evidence.MADE else JobState.QUEUED
+    return await shop.store.settle(job, evidence, to, status=status, **more)
+
+
+class TestClaims:
+    async def test_a_model_that_is_gone_is_passed_over_and_the_others_are_not(self, shop: Shop):
+        waiting = await settle(shop, await claimed(shop), Evidence.REFUSED, 404)
+        other = await claimed(shop, FAST)
+        assert other.request.model == FAST
+        claim = await shop.store.claim("chutes", 10, shop.clock.now())
+        assert claim.job is None
+        assert claim.look_again_at is not None
+        assert shop.clock.now() < claim.look_again_at <= shop.clock.now() + 60
+        shop.clock.time += 61
+        assert (await shop.claimed("chutes")).id == waiting.id
+
+    async def test_a_provider_that_refuses_us_is_not_asked_for_any_model(self, shop: Shop):
+        await settle(shop, await claimed(shop), Evidence.REFUSED, 401)
+        await shop.queued("chutes", request=request(FAST))
+        assert await shop.claimed("chutes") is None
+        await shop.queued("pipelet")
+        assert await shop.claimed("pipelet") is not None
+
+    async def test_one_at_a_time_until_a_result(self, shop: Shop):
+        await settle(shop, await claimed(shop), Evidence.REFUSED, 403)
+        for model in (WAN, FAST, WAN):
+            await shop.queued("chutes", request=request(model))
+        shop.clock.time += 61
+        probe = await shop.claimed("chutes")
+        assert probe is not None
+        assert await shop.claimed("chutes") is None
+        await settle(shop, probe, Evidence.MADE)
+        assert [await shop.claimed("chutes") is not None for _ in range(4)] == [True, True, True, False]
+
+    async def test_a_hold_ends_when_it_was_said_to(self, shop: Shop):
+        job = await claimed(shop)
+        await settle(shop, job, Evidence.REFUSED, 429, retry_at=shop.clock.now() + 30)
+        assert await shop.claimed("chutes") is None
+        shop.clock.time += 31
+        assert await shop.claimed("chutes") is not None
+
+
+class TestTroubles:
+    async def test_there_are_none_where_all_is_well(self, shop: Shop):
+        await settle(shop, await claimed(shop), Evidence.MADE)
+        await settle(shop, await claimed(shop), Evidence.REFUSED, 400)
+        assert await shop.store.troubles() == []
+        assert await shop.rows("SELECT * FROM breakers") == []
+
+    async def test_each_says_since_when_why_and_when_one_is_let_through(self, shop: Shop):
+        await settle(shop, await claimed(shop), Evidence.REFUSED, 402)
+        begun = shop.clock.now()
+        (trouble,) = await shop.store.troubles()
+        assert (trouble.provider, trouble.model, trouble.cause) == ("chutes", WHOLE, Cause.NO_CREDIT)
+        assert (trouble.since, trouble.again_at) == (begun, begun + 60)
+        shop.clock.time += 61
+        probe = await shop.claimed("chutes")
+        (trouble,) = await shop.store.troubles()
+        assert trouble.again_at == math.inf
+        await settle(shop, probe, Evidence.MADE)
+        assert await shop.store.troubles() == []
+
+    async def test_what_we_did_ourselves_is_no_trouble(self, shop: Shop):
+        for cause in (Cause.RESTARTED, Cause.CRASHED, Cause.STORAGE_FULL):
+            for _ in range(6):
+                job = await claimed(shop)
+                await shop.store.settle(job, Evidence.AMBIGUOUS, JobState.AMBIGUOUS, cause=cause)
+        assert await shop.store.troubles() == []
+
+
+outcomes = st.sampled_from(
+    [
+        (Evidence.MADE, None), (Evidence.NOT_SENT, None), (Evidence.AMBIGUOUS, 500), (Evidence.CHARGED_UNUSABLE, None),
+        (Evidence.REFUSED, 401), (Evidence.REFUSED, 404), (Evidence.REFUSED, 429), (Evidence.WITHDRAWN, None),
+    ]
+)  # fmt: skip
+steps = st.lists(
+    st.tuples(st.sampled_from([WAN, FAST]), st.booleans(), st.integers(0, 3), outcomes, st.floats(0, 300)), max_size=25
+)
+
+
+@settings(max_examples=25, deadline=None)
+@given(steps)
+async def test_what_is_kept_is_what_all_the_attempts_say(steps):
+    """Over a reopened database: the rows of breakers are the fold of the rows of attempts."""
+    told: dict[str, Breaker] = defaultdict(Breaker)
+    with tempfile.TemporaryDirectory() as folder:
+        async with opened(Path(folder) / "matinee.db") as shop:
+            under_way: list[Job] = []
+            newest = 0
+            for model, start, which, (evidence, status), wait in steps:
+                shop.clock.time += wait
+                if start:
+                    await shop.queued("chutes", request=request(model))
+                    if (job := await shop.claimed("chutes")) is not None:
+                        under_way.append(job)
+                        newest = job.attempt_id or 0
+                elif under_way:
+                    job = under_way.pop(which % len(under_way))
+                    await settle(shop, job, evidence, status)
+                    trial = Trial(job.attempt_id or 0, newest, shop.clock.now(), evidence, status)
+                    for scope in (WHOLE, job.request.model):
+                        told[scope] = told[scope].after(trial, scope)
+        async with opened(Path(folder) / "matinee.db") as shop:
+            kept = {model: json.loads(text) for model, text in await shop.rows("SELECT model, breaker FROM breakers")}
+        expected = {scope: json.loads(json.dumps(asdict(breaker))) for scope, breaker in told.items()}
+        assert {**dict.fromkeys(told, _fresh()), **kept} == expected
+
+
+def _fresh() -> object:
+    return json.loads(json.dumps(asdict(Breaker())))
