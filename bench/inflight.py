@@ -85,7 +85,7 @@ async def look(jobs: int, seconds: float) -> Seen:
         finally:
             await database.close()
     asked = Counter(math.floor(moment - begun) for moment in provider.asked if begun <= moment < begun + seconds)
-    return Seen(asked.total() / seconds, max(asked.values()), len(provider.fetched), each)
+    return Seen(asked.total() / seconds, max(asked.values(), default=0), len(provider.fetched), each)
 
 
 def _in_line(jobs: int, chance: random.Random) -> Iterable[Course]:

@@ -86,8 +86,8 @@ async def bare(prepare: Callable[[SandboxDiscord], None]) -> AsyncIterator[Sandb
 class Probe:
     """Asks the bot's health page all the time: its round trip shows how long the bot's event loop stood still."""
 
-    def __init__(self) -> None:
-        self.port = free_port()
+    def __init__(self, port: int | None = None) -> None:
+        self.port = free_port() if port is None else port
         self.seconds: list[float] = []
 
     @property

@@ -46,10 +46,12 @@ async def test_jobs_are_followed_in_no_time_from_their_submission_to_their_fetch
 
 
 async def test_both_bots_are_asked_and_answer():
-    measured = values(await ack.measure(ack.Plan(rate=10, seconds=1, guilds=2, members=2)))
+    measured = values(await ack.measure(ack.Plan(rate=10, seconds=1, guilds=2, members=2, pictures=1, pixels=200)))
     assert measured["acknowledged within 3 s, share"] == 1
     assert 0 < measured["bare discord.py, p50"] < 3000
     assert 0 < measured["Matinee, p50"] < 3000
+    assert 0 < measured["busy worker: Matinee, p50"] < 3000
+    assert measured["pictures prepared a second, busy worker"] > 0
 
 
 async def test_questions_and_delays_become_figures():
