@@ -376,7 +376,7 @@ async def test_a_call_that_is_cut_after_its_last_byte_has_made_a_film(tmp_path: 
     async with running(tmp_path, providers=lambda *way: [Late(*way)]) as world:
         job = await world.ask(DIRECT)
         await world.clock.advance(3)
-        world.runner.hurry()
+        await world.runner.stop(0)
         assert (await world.ended(job)).state is JobState.DONE
         assert await world.attempts() == [("made", None)]
 
@@ -384,7 +384,7 @@ async def test_a_call_that_is_cut_after_its_last_byte_has_made_a_film(tmp_path: 
 async def test_a_call_that_is_cut_ends_as_uncertain(world: World):
     job = await world.ask(DIRECT)
     await world.clock.advance(3)
-    world.runner.hurry()
+    await world.runner.stop(0)
     assert how(await world.ended(job)) == (JobState.AMBIGUOUS, Cause.RESTARTED)
 
 
@@ -450,9 +450,9 @@ class TestMorePaidAttempts:
         async with running(tmp_path, max_paid_attempts=2) as world:
             job = await world.ask(DIRECT)
             await world.clock.advance(3)
-            world.runner.hurry()
-            await world.clock.advance(1)
+            await world.runner.stop(0)
             assert await world.state(job) == (JobState.QUEUED, Cause.RESTARTED)
+        async with running(tmp_path, world.outside, max_paid_attempts=2) as world:
             ended = await world.ended(job)
             assert (ended.state, ended.charged) == (JobState.DONE, 1)
             assert await world.attempts() == [("E2", None), ("made", None)]
