@@ -293,7 +293,7 @@ class App:
         await self.jobs.guild_left(guild_id)
 
     async def _shut_down(self, *tasks: asyncio.Task[object]) -> None:
-        """Refuse new requests, drain, disconnect. A second signal ends the drain."""
+        """Start nothing more, drain while requests are still taken, disconnect. A second signal ends the drain."""
         log.info("stopping")
         self.jobs.close()
         self._stop.clear()

@@ -115,7 +115,6 @@ class Rule(StrEnum):
     TOO_LATE = "too_late"
     ALREADY_RETRIED = "already_retried"
     STALE_BUTTON = "stale_button"
-    CLOSING = "closing"
     BEYOND_OPERATOR = "beyond_operator"
     TOO_EXPENSIVE = "too_expensive"
 

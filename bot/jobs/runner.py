@@ -58,6 +58,7 @@ class Runner:
         self._dispatchers: list[asyncio.Task[None]] = []
         self._moving: dict[str, asyncio.Task[None]] = {}
         self._closing = False
+        self._hurried = asyncio.Event()
         self._started = False
 
     async def start(self) -> None:
@@ -85,7 +86,7 @@ class Runner:
             job = self._live.get(job_id)
             if job is not None and job.state is JobState.SUBMITTED:
                 task.cancel()
-        await self._settled(drain_seconds)
+        await self._settled(drain_seconds, unless=self._hurried)
         self._submission.cut()
         await self._settled(_CUT_SECONDS)
         for task in self._moving.values():
@@ -93,12 +94,17 @@ class Runner:
         await self._settled(_CANCEL_SECONDS)
 
     def hurry(self) -> None:
-        """End a drain now: what is held open becomes uncertain."""
-        self._submission.cut()
+        """End a drain now: what is held open becomes uncertain, and there is a moment left to say so."""
+        self._hurried.set()
 
-    async def _settled(self, seconds: float) -> None:
-        if self._moving:
-            await asyncio.wait(list(self._moving.values()), timeout=seconds)
+    async def _settled(self, seconds: float, unless: asyncio.Event | None = None) -> None:
+        if not self._moving:
+            return
+        settled = asyncio.ensure_future(asyncio.wait(list(self._moving.values())))
+        ends = [settled] if unless is None else [settled, asyncio.create_task(unless.wait())]
+        await asyncio.wait(ends, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        for end in ends:
+            end.cancel()
 
     def wake(self) -> None:
         for bell in self._bells.values():

@@ -85,6 +85,8 @@ def _waiting(job: Job, place: Place | None) -> str:
         return f"Waiting for its provider: {name(job.provider)} {obstacle}{tries}.{again}"
     if place is None:
         return "It has a place in this guild's queue."
+    if place.restarting:
+        return f"Place {place.ahead + 1} in this guild's queue. Matinee is restarting; it starts after that."
     return f"Place {place.ahead + 1} in this guild's queue.{_ready(place)}"
 
 

@@ -48,7 +48,6 @@ _RULES: dict[Rule, str] = {
     Rule.TOO_LATE: "It is too late for that: the job has moved on.",
     Rule.ALREADY_RETRIED: "That job was retried already; a job can be retried once.",
     Rule.STALE_BUTTON: "That button is from another version of Matinee, or not one of its own. Nothing was done.",
-    Rule.CLOSING: "Matinee is about to restart and takes no new requests; please ask again in a minute.",
     Rule.BEYOND_OPERATOR: "That is more than the operator allows: {limit}.",
     Rule.TOO_EXPENSIVE: (
         "That costs more than this guild may spend: {option} for one try, and {most} is the most in 24 hours. "

@@ -162,10 +162,11 @@ async def test_completion_of_strange_input_offers_nothing(world: World) -> None:
     assert all("5" in choice["value"] for choice in result.autocomplete_choices or [])
 
 
-async def test_closing_refuses(world: World) -> None:
+async def test_who_asks_while_the_bot_stops_is_told_that_it_starts_after_the_restart(world: World) -> None:
     world.matinee.jobs.close()
-    result = await world.alice.slash(world.channel, "video", prompt="a cat")
-    assert "about to restart" in words(result)
+    _, message = await world.ask()
+    assert "restarting; it starts after that" in message.content
+    assert (await world.matinee.only_job()).state is JobState.QUEUED
 
 
 async def test_models_complete_from_those_of_the_command_that_the_guild_allows(world: World) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from e2e_kit import Meanwhile, eventually, played, private, scene
+from e2e_kit import Meanwhile, eventually, played, scene
 
 from bot.sandbox.providers import GenerationState
 
@@ -29,11 +29,12 @@ async def a_call_that_is_held_open_ends_as_uncertain_and_the_queue_goes_on_after
         assert it.stage.bot is not None
         it.stage.bot.send_signal(signal.SIGTERM)
         await eventually(lambda: [each for each in it.events() if each["event"] == "stopping"])
-        assert "restart" in private(await it.alice.slash(it.channel, "video", prompt="too late"))
+        late = await it.ask("image", prompt="while it stops")
+        assert "restarting" in it.queue_message(late).content
         assert await it.died() == 0
         assert time.monotonic() - began < DRAIN + 2
         assert it.job(held)["state"] == "ambiguous"
-        assert it.job(waiting)["state"] == "queued"
+        assert [it.job(job)["state"] for job in (waiting, late)] == ["queued", "queued"]
         it.environment["MATINEE_JOBS__DRAIN_SECONDS"] = "0"
         await it.start()
         await it.reaches(waiting, "submitting")
@@ -41,7 +42,8 @@ async def a_call_that_is_held_open_ends_as_uncertain_and_the_queue_goes_on_after
         (notice,) = it.notices(held)
         assert "may have been charged" in notice.content
         assert notice.notified == [it.alice.user]
-        assert len(it.jobs()) == 2
+        await it.film(late)
+        assert len(it.jobs()) == 3
 
 
 async def a_pipelet_job_and_its_queue_are_found_again_by_the_next_start(tmp_path: Path) -> None:

@@ -270,3 +270,18 @@ class TestStarting:
             release.cancel()
             other.close()
         assert len(world.studio.paid) == 1
+
+
+async def test_a_second_signal_waits_neither_for_the_drain_nor_for_discord(world: World):
+    job = await world.ask(DIRECT)
+    await world.clock.advance(1)
+    assert (await world.job(job)).state is JobState.SUBMITTING
+    stopping = asyncio.create_task(world.runner.stop(600))
+    await world.clock.settle()
+    # From here on Discord answers nothing.
+    world.reach.dead = True
+    world.runner.hurry()
+    async with asyncio.timeout(5):
+        await stopping
+    ended = await world.job(job)
+    assert (ended.state, ended.cause, ended.told) == (JobState.AMBIGUOUS, Cause.RESTARTED, False)

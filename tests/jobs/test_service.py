@@ -159,11 +159,15 @@ class TestRules:
         await world.policies.clear_channels(GUILD, MODERATOR)
         assert await world.jobs.draft(asked(), HERE)
 
-    async def test_a_process_that_stops_takes_nothing(self, world: World):
-        draft = await world.jobs.draft(asked(), HERE)
+    async def test_a_process_that_stops_takes_requests_for_the_next_one_to_start(self, world: World):
         world.jobs.close()
-        assert await rule(world.jobs.draft(asked(), HERE)) is Rule.CLOSING
-        assert await rule(world.jobs.accept(draft, 1)) is Rule.CLOSING
+        stopping = asyncio.create_task(world.runner.stop(0))
+        job = await world.ask()
+        await world.clock.advance(10)
+        await stopping
+        assert (await world.state(job))[0] is JobState.QUEUED
+        assert (await world.jobs.place(job)).restarting
+        assert world.studio.paid == []
 
     async def test_a_limit_above_the_operators_is_refused(self, world: World):
         with pytest.raises(NotAllowed) as refused:
@@ -420,8 +424,6 @@ class TestRetrying:
             assert await rule(world.jobs.draft_retry(first.id, by(), 5)) is Rule.MODEL_DENIED
             await world.policies.pause(GUILD, MODERATOR, "wait")
             assert await rule(world.jobs.draft_retry(first.id, by(), 5)) is Rule.PAUSED
-            world.jobs.close()
-            assert await rule(world.jobs.draft_retry(first.id, by(), 5)) is Rule.CLOSING
 
 
 class TestLooking:
