@@ -176,14 +176,19 @@ class House(Stage):
     @contextlib.contextmanager
     def full_disk(self) -> Iterator[None]:
         """No file of the bot or its children grows beyond half a kilobyte: works without privileges, unlike a mount."""
-        limited = []
-        for process in self._family():
-            with contextlib.suppress(psutil.NoSuchProcess, ProcessLookupError):
-                limited.append((process.pid, resource.prlimit(process.pid, resource.RLIMIT_FSIZE)))
-                resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (_FULL_BYTES, limited[-1][1][1]))
+        family = self._family()
+        for process in family:
+            _bound(process.pid, _FULL_BYTES)
         try:
             yield
         finally:
-            for pid, before in limited:
-                with contextlib.suppress(ProcessLookupError):
-                    resource.prlimit(pid, resource.RLIMIT_FSIZE, before)
+            for process in family:
+                _bound(process.pid, None)
+
+
+def _bound(pid: int, size: int | None) -> None:
+    """The largest file that a process may write; None: what it may write at most, for a media child bounds itself."""
+    # Refused for a child that changes its own bound at this very moment.
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        _, most = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (most if size is None else size, most))

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import random
 import signal
 import time
@@ -24,6 +25,9 @@ _CALM_SECONDS, _QUIET_SECONDS, _STOP_SECONDS = 60.0, 1.5, DRAIN + 6
 
 def play(seed: int, stage: int, kills: int, jobs: int, until: float, keep: Path | None = None) -> Figures:
     """One stage. `until` (epoch) is when no further life begins; its folder is only left where `keep` names one."""
+
+    # A killed bot leaves requests half answered, which the local servers' library reports as errors.
+    logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
 
     async def on_a_stage() -> Figures:
         with _folder(stage, keep) as folder:
