@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from bot.domain.errors import ProviderError
 from tests.proof.simulation.day import Theatre, play
 from tests.proof.simulation.disk import Disk, File
 from tests.proof.simulation.hall import Hall, Post
+from tests.proof.simulation.process import OPERATOR
 from tests.proof.simulation.studios import Studio
 from tests.proof.simulation.weather import Chances, Weather
 
@@ -118,6 +120,11 @@ def test_a_discord_without_memory_is_noticed():
     parts = {"hall_of": ForgetfulHall, "weather_of": LostReplies}
     assert "posted twice" in found(type("Forgetful", (Theatre,), parts), range(1, 2))
     assert found(type("Remembering", (Theatre,), parts | {"hall_of": Hall}), range(1, 2)) == set()
+
+
+def test_starts_beyond_a_limit_are_noticed():
+    generous = replace(OPERATOR, jobs_per_hour=300, burst=50, active_per_guild=30, active_per_member=30)
+    assert found(type("Generous", (Theatre,), {"operator": generous}), range(1, 3)) == {"limit overshoot"}
 
 
 def test_bills_for_what_was_refused_are_noticed():

@@ -18,6 +18,7 @@ _EVIL = ("@everyone", "<@1>", "<@&5>", "[x](https://evil.example)", "`job0000001
 _MANAGE = 1 << 5 | 1 << 13
 _EVERYTHING = str((1 << 50) - 1)
 _JOB = re.compile(r"Job `(\w+)`.*\*\*queued\*\*")
+_NAMED = re.compile(r"[Jj]ob `(\w+)`")
 _READY = re.compile(r"Ready <t:(\d+)")
 _STRING, _INTEGER, _NUMBER = 3, 4, 10
 
@@ -82,8 +83,10 @@ class Crowd:
             await self._ask(guild, member)
         elif dice < 0.92:
             await self._press(guild, member)
-        elif dice < 0.95:
+        elif dice < 0.93:
             await self._send(guild, member, "queue")
+        elif dice < 0.96:
+            await self._show(guild, member)
         else:
             await self._moderate(guild)
 
@@ -130,6 +133,14 @@ class Crowd:
         if answer is not None and answer.flags & 64 and answer.components and self._chance.random() < 0.7:
             discard = {"custom_id": answer.components[0]["components"][0]["custom_id"], "component_type": 2}
             await self._call(guild, by, 3, discard, answer.channel, answer)
+
+    async def _show(self, guild: int, member: int) -> None:
+        """How one of the latest stands; best one that is kept for whoever asks."""
+        texts = [post.content for post in self._hall.posts[-200:] if post.channel.guild == guild]
+        named = [(("is kept for" in text), match[1]) for text in texts if (match := _NAMED.search(text))]
+        if named:
+            _, job = max(named, key=lambda each: (each[0], self._chance.random()))
+            await self._send(guild, MODERATOR if self._chance.random() < 0.5 else member, "show", {"job": job})
 
     async def _moderate(self, guild: int) -> None:
         match self._chance.randrange(4):

@@ -15,7 +15,7 @@ from tests.proof.simulation.disk import Disk
 from tests.proof.simulation.fate import Fate
 from tests.proof.simulation.hall import Hall
 from tests.proof.simulation.loop import SimClock, VirtualLoop
-from tests.proof.simulation.process import Around, Process
+from tests.proof.simulation.process import CONCURRENCY, OPERATOR, Around, Process
 from tests.proof.simulation.studios import Studio
 from tests.proof.simulation.truth import Finding, examine
 from tests.proof.simulation.vfs import mounted
@@ -81,6 +81,7 @@ class LogWatch(logging.Handler):
 class Theatre:
     """The whole of one seed's world. Its parts can be taken by worse ones, to see whether that is noticed."""
 
+    operator, concurrency = OPERATOR, CONCURRENCY
     disk_of, hall_of, studio_of, weather_of = Disk, Hall, Studio, Weather
 
     def __init__(self, seed: int, hours: float, folder: Path, loop: VirtualLoop) -> None:
@@ -110,6 +111,7 @@ class Theatre:
     async def play(self) -> Day:
         with mounted(self.disk) as vfs:
             around = Around(self.clock, self.studio, self.hall, self.disk, vfs, self._chance("machine"))
+            around.operator, around.concurrency = self.operator, self.concurrency
             keeper = asyncio.create_task(self._keep_running(around))
             end = self.hours * HOUR
             people = [asyncio.create_task(self.crowd.live(guild, end)) for guild in GUILDS]

@@ -28,8 +28,8 @@ class Fate:
 
     def tasks(self, until: float) -> list["asyncio.Task[None]"]:
         every = {
-            self._storm: 900, self._storage: 2400, self._kill: 3000, self._clocks: 5400, self._closed: 4800,
-            self._loop: 43200, self._stop: 12000,
+            self._storm: 900, self._storage: 2400, self._kill: 4000, self._clocks: 5400, self._closed: 4800,
+            self._loop: 43200, self._stop: 16000,
         }  # fmt: skip
         works = [asyncio.create_task(self._again(work, pause, until)) for work, pause in every.items()]
         return [*works, asyncio.create_task(self._leave(until))]

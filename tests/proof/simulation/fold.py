@@ -1,7 +1,7 @@
 """The limits, counted from nothing but what the providers saw: when each start reached them, and until when it ran."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from tests.proof.simulation.crowd import Change
@@ -19,17 +19,14 @@ _ON_THE_WAY = 60.0
 
 def overshoot(theatre: "Theatre") -> list[str]:
     works = sorted(theatre.studio.works, key=lambda work: work.at)
-    jumps = [at for at, _ in theatre.clock.forward_jumps]
     changes = theatre.crowd.believed.limits
     found = []
     for guild, mine in _by(works, 0).items():
-        found += _bucket(guild, mine, changes.get(int(guild[1:]), []), jumps)
-        found += _at_once(
-            guild, mine, lambda at, g=guild: _allowed("active_per_guild", changes.get(int(g[1:]), []), at)
-        )
+        found += _bucket(guild, mine, changes.get(int(guild[1:]), []))
+        found += _at_once(guild, mine, _most("active_per_guild", changes.get(int(guild[1:]), [])))
     for member, mine in _by(works, 1).items():
         guild = int(mine[0].prompt.split()[0][1:])
-        found += _at_once(member, mine, lambda at, g=guild: _allowed("active_per_member", changes.get(g, []), at))
+        found += _at_once(member, mine, _most("active_per_member", changes.get(guild, [])))
     for provider, most in CONCURRENCY.items():
         found += _at_once(provider, [work for work in works if work.provider == provider], lambda _at, most=most: most)
     return found
@@ -42,9 +39,8 @@ def _by(works: Iterable[Work], word: int) -> dict[str, list[Work]]:
     return groups
 
 
-def _allowed(name: str, changes: Sequence[Change], since: float, until: float | None = None) -> float:
+def _allowed(name: str, changes: Sequence[Change], since: float, until: float) -> float:
     """The loosest value that can have been in force between the two times."""
-    until = since if until is None else until
     possible = {getattr(OPERATOR, name)}
     for change in changes:
         if change.at > until:
@@ -55,15 +51,19 @@ def _allowed(name: str, changes: Sequence[Change], since: float, until: float | 
     return max(possible)
 
 
-def _bucket(guild: str, works: Sequence[Work], changes: Sequence[Change], jumps: Sequence[float]) -> list[str]:
-    """Any window holds at most a full bucket and what has run into it; a wall clock set forward fills it once."""
+def _most(name: str, changes: Sequence[Change]) -> Callable[[float], float]:
+    return lambda at: _allowed(name, changes, at - _ON_THE_WAY, at)
+
+
+def _bucket(guild: str, works: Sequence[Work], changes: Sequence[Change]) -> list[str]:
+    """Any window holds at most a full bucket and what has run into it, in true time, whatever the clocks said."""
     for first in range(len(works)):
         for last in range(first, min(len(works), first + 60)):
             since, until = works[first].at, works[last].at
             window = (until - since + _ON_THE_WAY) / _HOUR
             rate = _allowed("jobs_per_hour", changes, since - _ON_THE_WAY, until)
             burst = _allowed("burst", changes, since - _ON_THE_WAY, until)
-            most = burst * (1 + sum(since - _HOUR <= at <= until for at in jumps)) + rate * window
+            most = burst + rate * window
             if last - first + 1 > most:
                 return [
                     f"{guild}: {last - first + 1} starts in {until - since:.0f} s from {since:.0f}, allowed {most:.1f}"
@@ -71,7 +71,7 @@ def _bucket(guild: str, works: Sequence[Work], changes: Sequence[Change], jumps:
     return []
 
 
-def _at_once(who: str, works: Sequence[Work], most) -> list[str]:
+def _at_once(who: str, works: Sequence[Work], most: Callable[[float], float]) -> list[str]:
     """Starts and ends in order; whoever ends when another starts has made room."""
     moments = [(work.at, 1, work) for work in works] + [(work.busy_until, 0, work) for work in works]
     running: dict[Work, None] = {}

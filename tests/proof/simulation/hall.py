@@ -27,13 +27,14 @@ class Refusal(Exception):
 
 @dataclass(eq=False)
 class Post:
-    """A message. `texts` are all that it has ever said; `films` are the names of all the files it ever carried."""
+    """A message. `texts` are all that it has ever said; `handed` are files that a member asked for with `/show`."""
 
     id: int
     channel: "Channel"
     at: float
     content: str = ""
     files: dict[str, bytes] = field(default_factory=dict)
+    handed: dict[str, bytes] = field(default_factory=dict)
     components: list[Json] = field(default_factory=list)
     flags: int = 0
     nonce: str | None = None
@@ -48,7 +49,7 @@ class Post:
             "mention_roles": [], "embeds": [], "components": self.components,
             "attachments": [
                 {"id": "1", "filename": name, "size": len(data), "url": "https://cdn/1", "proxy_url": "https://cdn/1"}
-                for name, data in self.files.items()
+                for name, data in (self.files | self.handed).items()
             ],
         }  # fmt: skip
 
@@ -189,14 +190,17 @@ class Hall:
             raise Refusal(404, 10008)
         return called.answer
 
-    def edit_original(self, token: str, payload: Json) -> Post:
+    def edit_original(self, token: str, payload: Json, files: dict[str, bytes]) -> Post:
         post = self.original(token)
         post.flags &= ~_LOADING
+        post.handed |= files
         return self._change(post, payload, {})
 
-    def follow_up(self, token: str, payload: Json) -> Post:
+    def follow_up(self, token: str, payload: Json, files: dict[str, bytes]) -> Post:
         self.original(token)
-        return self._new(self.calls[token].channel, payload, {})
+        post = self._new(self.calls[token].channel, payload, {})
+        post.handed |= files
+        return post
 
     # How messages come to be
 

@@ -113,9 +113,8 @@ class SimClock:
 
     def __init__(self, loop: VirtualLoop) -> None:
         self._loop = loop
-        self._slept = self._skew = 0.0
+        self._slept = self._skew = self._booted = 0.0
         self.busy: list[Callable[[], bool]] = []
-        self.forward_jumps: list[tuple[float, float]] = []
 
     def now(self) -> float:
         return EPOCH + self.world() + self._skew
@@ -125,7 +124,7 @@ class SimClock:
         return self._loop.time() + self._slept
 
     def monotonic(self) -> float:
-        return self.world()
+        return self.world() - self._booted
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(max(0.0, seconds))
@@ -139,5 +138,7 @@ class SimClock:
 
     def set_wall_clock(self, by: float) -> None:
         self._skew += by
-        if by > 0:
-            self.forward_jumps.append((self.world(), by))
+
+    def boot(self) -> None:
+        """The power came back: the monotonic clock begins again."""
+        self._booted = self.world()

@@ -109,6 +109,7 @@ class Around:
         self.theatre = None
         self.numbers = iter(range(1, 10**9))
         self.damaged: list[str] = []
+        self.operator, self.concurrency = OPERATOR, CONCURRENCY
 
 
 class Process(World):
@@ -116,7 +117,7 @@ class Process(World):
 
     def __init__(self, folder: Path, around: Around, points: Callable[[str], None]) -> None:
         self.around = around
-        super().__init__(folder, around, OPERATOR, _providers, points)  # type: ignore[arg-type]
+        super().__init__(folder, around, around.operator, self._open_providers, points)  # type: ignore[arg-type]
         self.tasks = Tasks()
         self.died = asyncio.Event()
         self._ready = False
@@ -151,6 +152,15 @@ class Process(World):
     def open_delivery(self) -> Any:
         return ChannelDelivery(self.client, self.artifacts, self.clock)
 
+    def _open_providers(self, studio: Studio, reach: Reaching) -> list[Any]:
+        own = [replace(_HOSTED[0], id="cogvideox", provider="cogvideox", usual_seconds=200)]
+        most = self.around.concurrency
+        return [
+            Queue(studio, reach, "pipelet", most["pipelet"], _PIPELET),
+            Direct(studio, reach, "chutes", most["chutes"], _HOSTED),
+            Direct(studio, reach, "cogvideox", most["cogvideox"], own, billed=False),
+        ]
+
     async def _log_in(self) -> MatineeClient:
         client = MatineeClient(clock=self.clock, guild_removed=self._guild_removed)
         await client._async_setup_hook()
@@ -180,6 +190,7 @@ class Process(World):
             return
         if power:
             self.around.disk.cut_power()
+            self.clock.boot()
             for part in (self.folder / "artifacts").glob("*.part"):
                 part.unlink()
         else:
@@ -199,12 +210,3 @@ def guild_payload(guild: int) -> Json:
         "channels": [], "threads": [], "members": [], "member_count": 10, "premium_tier": 0, "owner_id": "1",
         "unavailable": False,
     }  # fmt: skip
-
-
-def _providers(studio: Studio, reach: Reaching) -> list[Any]:
-    own = [replace(_HOSTED[0], id="cogvideox", provider="cogvideox", usual_seconds=200)]
-    return [
-        Queue(studio, reach, "pipelet", CONCURRENCY["pipelet"], _PIPELET),
-        Direct(studio, reach, "chutes", CONCURRENCY["chutes"], _HOSTED),
-        Direct(studio, reach, "cogvideox", CONCURRENCY["cogvideox"], own, billed=False),
-    ]

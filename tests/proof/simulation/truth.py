@@ -98,9 +98,11 @@ def _delivered(
     zeros["lost"] += [
         f"{job} was said to be queued, and no row knows it" for job in set(said) | set(films) if job not in known
     ]
+    handed = {match[1] for post in theatre.hall.posts for name in post.handed if (match := _FILM.search(name))}
+    finding.honest["handed over by /show"] = len(handed)
     for row in rows:
         posted = films.get(row.id, [])
-        if row.state == "done" and not posted:
+        if row.state == "done" and not posted and row.id not in handed:
             zeros["lost"] += [f"{row.id} is done, and no film was ever posted"]
         if len(posted) > 1:
             unknowable = {name for post in posted for name in post.files} & theatre.hall.beyond_memory

@@ -118,9 +118,9 @@ class Session:
             case "GET", ["webhooks", _, token, "messages", "@original"]:
                 return hall.original(token).as_json()
             case "PATCH", ["webhooks", _, token, "messages", "@original"]:
-                return hall.edit_original(token, body).as_json()
+                return hall.edit_original(token, body, files).as_json()
             case "POST", ["webhooks", _, token]:
-                return hall.follow_up(token, body).as_json()
+                return hall.follow_up(token, body, files).as_json()
         raise LookupError(f"the hall has no {method} {path}")
 
 
