@@ -34,6 +34,7 @@ DATABASE = "/matinee.db"
 OPERATOR = GuildLimits(
     jobs_per_hour=30, burst=5, active_per_guild=3, active_per_member=2, queued_per_member=5, queued_per_guild=50
 )
+_FALL_BACK = {"wan2.1-14b": ("wan22-fast-t2v",), "wan22-fast-t2v-premium": ("skyreels", "wan22-fast-t2v")}
 _TEXT = "t2v"
 _HOSTED = [spec for spec in CHUTES_MODELS if spec.capability == _TEXT]
 _PIPELET = [spec for spec in PIPELET_MODELS if spec.capability == _TEXT]
@@ -117,7 +118,7 @@ class Process(World):
 
     def __init__(self, folder: Path, around: Around, points: Callable[[str], None]) -> None:
         self.around = around
-        super().__init__(folder, around, around.operator, self._open_providers, points)  # type: ignore[arg-type]
+        super().__init__(folder, around, around.operator, self._open_providers, points, _FALL_BACK)  # type: ignore[arg-type]
         self.tasks = Tasks()
         self.died = asyncio.Event()
         self._ready = False
