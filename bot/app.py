@@ -7,7 +7,7 @@ import logging
 import os
 import shutil
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import discord
@@ -21,6 +21,7 @@ from bot.delivery.uploads import CdnUploads
 from bot.domain.errors import StorageUnavailable
 from bot.domain.job import Job
 from bot.identifies import Identifies
+from bot.invalid import Invalid
 from bot.jobs.announcer import Announcer
 from bot.jobs.catalog import Catalog
 from bot.jobs.fetching import Fetching
@@ -114,16 +115,19 @@ class App:
             weights={guild_id: section.weight for guild_id, section in settings.guilds.items()},
         )  # fmt: skip
         pictures, artifacts = await self._open_media()
+        invalid = Invalid(clock)
         self.client = MatineeClient(
             clock=clock,
             api_url=settings.discord.api_url,
             sync_guild_ids=settings.discord.sync_guild_ids,
             guild_removed=self._guild_removed,
+            guilds_known=self._guilds_known,
             identifies=Identifies(self.policy_store, clock, settings.discord.identifies_per_hour),
+            invalid=invalid,
         )
         self.catalog = Catalog(self._providers, defaults_of(settings))
         delivery = ChannelDelivery(
-            self.client, artifacts, clock, keep_days=settings.media.keep_days, revoked=self._revoked
+            self.client, artifacts, clock, keep_days=settings.media.keep_days, revoked=self._revoked, invalid=invalid
         )
         self._stack.push_async_callback(delivery.close)
         wait_seconds = settings.jobs.wait_minutes * 60
@@ -288,6 +292,9 @@ class App:
         storage = self._settings.storage
         folders = (storage.path.parent, self._settings.media.directory)
         return all(shutil.disk_usage(folder).free >= storage.keep_free_mb * 2**20 for folder in folders)
+
+    async def _guilds_known(self, guild_ids: Collection[int]) -> None:
+        await self.jobs.only_guilds(guild_ids)
 
     async def _guild_removed(self, guild_id: int) -> None:
         await self.jobs.guild_left(guild_id)

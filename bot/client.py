@@ -3,7 +3,7 @@
 import hashlib
 import json
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Any
 
 import aiohttp
@@ -17,6 +17,7 @@ from discord.http import Route
 from bot.age import check_age
 from bot.domain.errors import NotAllowed, Rule
 from bot.identifies import Identifies
+from bot.invalid import Invalid
 from bot.ports import Clock
 
 log = logging.getLogger(__name__)
@@ -90,6 +91,8 @@ class MatineeClient(commands.AutoShardedBot):
         guild_removed: Callable[[int], Awaitable[None]] | None = None,
         shard_count: int | None = None,
         identifies: Identifies | None = None,
+        invalid: Invalid | None = None,
+        guilds_known: Callable[[Collection[int]], Awaitable[None]] | None = None,
     ) -> None:
         check_library()
         # Two warnings at every start about packages for voice, which Matinee has no use for.
@@ -109,10 +112,11 @@ class MatineeClient(commands.AutoShardedBot):
             max_messages=None,
             max_ratelimit_timeout=_LONGEST_RATELIMIT_SECONDS,
             shard_count=shard_count,
-            http_trace=age_trace(),
+            http_trace=wire_trace(invalid or Invalid(clock)),
         )
         self._clock, self._sync_guild_ids, self._guild_removed = clock, tuple(sync_guild_ids), guild_removed
         self._fixed_shards, self._identifies = shard_count is not None, identifies
+        self._guilds_known = guilds_known
         for name in _TALKATIVE:
             logger = logging.getLogger(name)
             logger.setLevel(max(logger.level, logging.INFO))
@@ -127,6 +131,11 @@ class MatineeClient(commands.AutoShardedBot):
 
     async def on_message(self, message: discord.Message, /) -> None:
         """The library would look for text commands here; there are none."""
+
+    async def on_ready(self) -> None:
+        """Nobody told us of guilds that we were thrown out of while we were away."""
+        if self._guilds_known is not None:
+            await self._guilds_known({guild.id for guild in self.guilds})
 
     async def on_guild_remove(self, guild: discord.Guild) -> None:
         if self._guild_removed is not None:
@@ -211,10 +220,11 @@ class MatineeClient(commands.AutoShardedBot):
         return hashlib.sha256(known.encode()).hexdigest()
 
 
-def age_trace() -> aiohttp.TraceConfig:
-    """For `discord.Client(http_trace=...)`: no message leaves on knowledge that is too old (R8)."""
+def wire_trace(invalid: Invalid) -> aiohttp.TraceConfig:
+    """For `discord.Client(http_trace=...)`: nothing is posted on knowledge that is too old; refusals are counted."""
     trace = aiohttp.TraceConfig()
     trace.on_request_headers_sent.append(check_age)
+    trace.on_request_end.append(invalid.heard)
     return trace
 
 

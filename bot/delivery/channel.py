@@ -17,6 +17,7 @@ from bot.delivery.notices import Notices
 from bot.domain.errors import DeliveryError, Undeliverable
 from bot.domain.job import Artifact, Cause, Job, JobState, MediaKind, RemoteStatus
 from bot.domain.messages import Message
+from bot.invalid import Invalid
 from bot.ports import Artifacts, Clock, Delivered, Give, Place
 from bot.ui import sendable
 
@@ -43,9 +44,10 @@ class ChannelDelivery:
         *,
         keep_days: float = 7,
         revoked: Callable[[], None] = lambda: None,
+        invalid: Invalid | None = None,
     ) -> None:
         self._client, self._artifacts, self._clock, self._keep_days = client, artifacts, clock, keep_days
-        self._line = Line(clock, revoked)
+        self._line = Line(clock, invalid or Invalid(clock), revoked)
         self._limits = FileLimits(client, clock)
         self._history = History(client, self._line, clock)
         self._board = Board(client, self._line, clock)

@@ -1,13 +1,13 @@
 """The line to Discord that all deliveries share: it waits out what passes and names what does not."""
 
-from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
 from itertools import chain, count, repeat
 from typing import TypeVar
 
 from bot.age import Age, TooOld
-from bot.delivery.answers import BAN_SECONDS, FAILURES, Answer, Refused, read
+from bot.delivery.answers import FAILURES, Answer, Refused, read
 from bot.domain.errors import DeliveryRevoked
+from bot.invalid import Invalid
 from bot.ports import Clock
 
 T = TypeVar("T")
@@ -17,24 +17,20 @@ Look = Callable[[Age | None], Awaitable[tuple[T | None, Age]]]
 # Five tries in two minutes, then slowly: Discord has been down for hours.
 _FIRST_WAITS = (1.0, 4.0, 15.0, 40.0, 60.0)
 _SLOW_WAIT = 300.0
-# Discord bans an address after 10,000 of these in ten minutes (topics/rate-limits#invalid-request-limit).
-_INVALID = (401, 403, 429)
-_INVALID_LIMIT = 1_000
 _DEAD = "Discord refuses the bot's token"
 
 
 class Line:
     """`revoked` is called once, when Discord refuses the bot's token; nothing is sent after that."""
 
-    def __init__(self, clock: Clock, revoked: Callable[[], None] = lambda: None) -> None:
-        self._clock, self._revoked = clock, revoked
+    def __init__(self, clock: Clock, invalid: Invalid, revoked: Callable[[], None] = lambda: None) -> None:
+        self._clock, self._invalid, self._revoked = clock, invalid, revoked
         self._dead = False
-        self._closed_until = 0.0
-        self._invalid: deque[float] = deque(maxlen=_INVALID_LIMIT)
+        self._banned_until = 0.0
 
     async def open(self) -> None:
         """Returns when Discord may be called at all."""
-        while (wait := self._closed_until - self._clock.monotonic()) > 0:
+        while (wait := max(self._banned_until, self._invalid.closed_until) - self._clock.monotonic()) > 0:
             await self._clock.sleep(wait)
 
     async def once(self, call: Callable[[], Awaitable[T]]) -> T:
@@ -89,19 +85,11 @@ class Line:
                 return found
 
     def _note(self, refused: Refused) -> None:
-        now = self._clock.monotonic()
         if refused.answer is Answer.REVOKED and not self._dead:
             self._dead = True
             self._revoked()
         if refused.banned:
-            self._close(now + refused.wait)
-        if refused.status in _INVALID:
-            self._invalid.append(now)
-            if len(self._invalid) == _INVALID_LIMIT and self._invalid[0] > now - BAN_SECONDS:
-                self._close(self._invalid[0] + BAN_SECONDS)
-
-    def _close(self, until: float) -> None:
-        self._closed_until = max(self._closed_until, until)
+            self._banned_until = max(self._banned_until, self._clock.monotonic() + refused.wait)
 
 
 def _waits() -> Iterator[float]:

@@ -1,7 +1,7 @@
 """What members and moderators can do with jobs. Validate, commit, and only then say so."""
 
 import contextlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -234,6 +234,11 @@ class Jobs:
                 await self._record_cancel(job, by, "cancelled")
             return after
         raise NotAllowed(Rule.TOO_LATE, job.id)
+
+    async def only_guilds(self, known: Collection[int]) -> None:
+        """As `guild_left` for every guild that is not among these."""
+        for guild_id in {job.to.guild_id for job in self._live} - set(known):
+            await self.guild_left(guild_id)
 
     async def guild_left(self, guild_id: int) -> None:
         """Nobody is there any more to show a film to: cancel what can be cancelled."""

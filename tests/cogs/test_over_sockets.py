@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Collection, Iterator
 from pathlib import Path
 
 import pytest
@@ -114,6 +114,25 @@ async def test_leaving_a_guild_is_told(discord: SandboxDiscord) -> None:
                 break
             await asyncio.sleep(0.01)
     assert left == [guild.id]
+
+
+async def test_a_guild_that_was_left_while_away_is_missing_from_those_that_are_known(discord: SandboxDiscord) -> None:
+    known: list[set[int]] = []
+
+    async def are(guild_ids: Collection[int]) -> None:
+        known.append(set(guild_ids))
+
+    stays, _ = members(discord)
+    left = discord.world.add_guild("Left")
+    left.remove_member(discord.world.bot)
+    client = MatineeClient(clock=LeapingClock(), api_url=discord.api_url, guilds_known=are)
+    async with running(client, discord):
+        await client.wait_until_ready()
+        for _ in range(200):
+            if known:
+                break
+            await asyncio.sleep(0.01)
+    assert known == [{stays.id}]
 
 
 @pytest.fixture

@@ -15,10 +15,11 @@ import discord
 from discord.http import Route
 
 from bot import texts
-from bot.client import age_trace
+from bot.client import wire_trace
 from bot.delivery.channel import ChannelDelivery
 from bot.domain.generation import Capability, GenerationRequest
 from bot.domain.job import Artifact, Cause, Destination, Job, JobState, MediaKind, RemoteHandle
+from bot.invalid import Invalid
 from bot.ports import UnusableMedia
 from bot.sandbox.discord import Channel, Guild, Message, SandboxDiscord, SandboxOptions, User
 from bot.sandbox.discord.transcript import Entry
@@ -201,6 +202,7 @@ async def opened(
     tier: int = 0,
     gateway: bool = False,
     clock: LeapingClock | HandClock | None = None,
+    most_refusals: int = 1000,
     **options: Any,
 ) -> AsyncIterator[Scene]:
     """Without the gateway the client knows no guilds, but is logged in."""
@@ -210,12 +212,14 @@ async def opened(
         channel = guild.add_channel("general")
         alice = place.world.add_user("alice")
         guild.add_member(alice)
+        clock = clock or LeapingClock()
+        invalid = Invalid(clock, most_refusals)
         client = discord.AutoShardedClient(
             intents=discord.Intents(guilds=True), guild_ready_timeout=0.05, max_ratelimit_timeout=30,
-            http_trace=age_trace(),
+            http_trace=wire_trace(invalid),
         )  # fmt: skip
-        shelf, clock = Shelf(directory), clock or LeapingClock()
-        delivery = ChannelDelivery(client, shelf, clock)
+        shelf = Shelf(directory)
+        delivery = ChannelDelivery(client, shelf, clock, invalid=invalid)
         await client.login(TOKEN)
         running = asyncio.create_task(client.connect()) if gateway else None
         if running is not None:

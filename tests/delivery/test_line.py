@@ -10,9 +10,12 @@ import pytest
 from aiohttp import web
 from delivery_kit import LeapingClock, Scene, opened, redirected
 
+from bot.client import wire_trace
 from bot.delivery.answers import Answer, Refused
 from bot.delivery.line import Line
 from bot.domain.errors import DeliveryRevoked
+from bot.invalid import Invalid
+from bot.sandbox.discord import Fault
 
 Refusal = Callable[[], web.Response]
 
@@ -78,7 +81,7 @@ async def test_when_nothing_listens_the_film_waits(tmp_path: Path):
         clock = scene.clock
         assert isinstance(clock, LeapingClock)
         async with redirected("http://127.0.0.1:9/api/v10"):
-            line = Line(clock)
+            line = Line(clock, Invalid(clock))
             channel = scene.client.get_partial_messageable(job.to.channel_id)
             with pytest.raises(Refused) as caught:
                 await line.patiently(lambda: channel.send("hello"), tries=5)
@@ -98,34 +101,68 @@ def refusing(status: int, code: int) -> Callable[[], Awaitable[None]]:
     return call
 
 
+@asynccontextmanager
+async def counted(invalid: Invalid, **headers: str) -> AsyncIterator[Callable[[int], Awaitable[None]]]:
+    """Ask somebody for an answer of a given status."""
+
+    async def answer(request: web.Request) -> web.Response:
+        return web.Response(status=int(request.path[1:]), headers=headers)
+
+    app = web.Application()
+    app.router.add_get("/{tail}", answer)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    async with aiohttp.ClientSession(trace_configs=[wire_trace(invalid)]) as session:
+
+        async def ask(status: int) -> None:
+            async with session.get(f"http://127.0.0.1:{runner.addresses[0][1]}/{status}"):
+                pass
+
+        yield ask
+    await runner.cleanup()
+
+
 async def test_a_thousand_refusals_in_ten_minutes_close_the_line_until_they_are_past():
     clock = LeapingClock()
-    line = Line(clock)
-    for _ in range(999):
-        with pytest.raises(Refused):
-            await line.once(refusing(403, 50013))
-        await clock.sleep(0.1)
-    await line.open()
-    assert max(clock.naps) == 0.1
-    with pytest.raises(Refused):
-        await line.once(refusing(429, 0))
+    invalid = Invalid(clock)
+    line = Line(clock, invalid)
+    async with counted(invalid) as ask:
+        for number in range(999):
+            await ask((401, 403, 429)[number % 3])
+            await clock.sleep(0.1)
+        await line.open()
+        assert max(clock.naps) == 0.1
+        await ask(429)
     await line.open()
     assert clock.monotonic() == pytest.approx(600)
 
 
-async def test_refusals_that_discord_does_not_count_never_close_the_line():
+@pytest.mark.parametrize(("status", "headers"), [(404, {}), (502, {}), (429, {"X-RateLimit-Scope": "shared"})])
+async def test_refusals_that_discord_does_not_count_never_close_the_line(status: int, headers: dict):
     clock = LeapingClock()
-    line = Line(clock)
-    for _ in range(1100):
-        with pytest.raises(Refused):
-            await line.once(refusing(404, 10008))
-    await line.open()
+    invalid = Invalid(clock)
+    async with counted(invalid, **headers) as ask:
+        for _ in range(1001):
+            await ask(status)
+    await Line(clock, invalid).open()
     assert clock.naps == []
+
+
+async def test_what_the_library_repeats_on_its_own_counts_each_time(tmp_path: Path):
+    async with opened(tmp_path, most_refusals=3) as scene:
+        job, film = await scene.job(), scene.shelf.put(1000)
+        scene.discord.faults.add(Fault("POST /channels/*/messages", retry_after=0.01, times=3))
+        await scene.delivery.deliver(job, film)
+        assert scene.clock.monotonic() == 0
+        await scene.delivery.deliver(await scene.job(), film)
+        assert scene.clock.monotonic() == 600
 
 
 async def test_a_dead_token_is_told_once_and_never_tried_again():
     told: list[str] = []
-    line = Line(LeapingClock(), lambda: told.append("dead"))
+    clock = LeapingClock()
+    line = Line(clock, Invalid(clock), lambda: told.append("dead"))
     asked = 0
 
     async def call() -> None:

@@ -357,6 +357,16 @@ class TestCancelling:
             assert (await world.job(elsewhere)).state is JobState.SUBMITTED
             assert (await world.job(direct)).state is JobState.SUBMITTING
 
+    async def test_nor_one_that_was_left_while_the_bot_was_away(self, tmp_path: Path):
+        async with running(tmp_path) as world:
+            world.studio.timeline = [(0, InQueue(3))]
+            here, elsewhere = await world.ask(), await world.ask(guild=OTHER_GUILD)
+            await world.clock.advance(5)
+            await world.jobs.only_guilds([OTHER_GUILD, 12345])
+            await world.clock.advance(1)
+            assert await world.state(here) == (JobState.CANCELLED, Cause.GUILD_LEFT)
+            assert (await world.job(elsewhere)).state is JobState.SUBMITTED
+
     async def test_nor_for_a_job_that_moved_on_while_it_was_left(self, tmp_path: Path):
         async with running(tmp_path) as world:
             await world.policies.set_limits(GUILD, MODERATOR, {"active_per_guild": 1})
