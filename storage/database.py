@@ -31,6 +31,7 @@ _BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 _FULL = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN})
 
 
+@functools.cache
 def load_queries(name: str) -> Any:  # noqa: ANN401  # its methods are the names in the file
     text = (files("storage") / "queries" / name).read_text("utf-8")
     return aiosql.from_str(text, "sqlite3", mandatory_parameters=False)
