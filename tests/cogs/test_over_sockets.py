@@ -189,3 +189,27 @@ async def test_no_token_is_logged_even_when_everything_is(
     for interaction in discord.interactions:
         assert interaction.token not in caplog.text
     assert TOKEN not in caplog.text
+
+
+CALLBACK = "POST /interactions/*/*/callback"
+
+
+async def test_a_rate_limit_that_outlasts_discords_patience_spends_nothing(
+    discord: SandboxDiscord, matinee: Matinee
+) -> None:
+    guild, alice = members(discord)
+    discord.faults.add(Fault(CALLBACK, retry_after=3.2))
+    reply = await alice.slash(guild.channels[0], "video", prompt="a cat")
+    await settled(matinee)
+    assert reply.refusal is not None
+    assert (await matinee.only_job()).state is JobState.ABANDONED
+    assert alice.messages(guild.channels[0]) == []
+
+
+async def test_a_short_rate_limit_is_respected(discord: SandboxDiscord, matinee: Matinee) -> None:
+    guild, alice = members(discord)
+    discord.faults.add(Fault(CALLBACK, retry_after=0.5))
+    reply = await alice.slash(guild.channels[0], "video", prompt="a cat")
+    await settled(matinee)
+    job = await matinee.only_job()
+    assert (job.state, job.ack_message_id) == (JobState.QUEUED, reply.message.id)
