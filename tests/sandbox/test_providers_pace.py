@@ -250,6 +250,12 @@ async def test_an_instant_provider_answers_with_one_small_film_and_one_small_pic
     assert picture.data[:3] == b"\xff\xd8\xff"
 
 
+async def test_films_may_be_made_of_what_was_ordered(open_client):
+    client = await open_client(instant=True, film_bytes=lambda order: FILM + order.prompt.encode())
+    answers = [await client.post("/cogvideox/generate", {**SMALL, "prompt": words}) for words in ("a cat", "a fox")]
+    assert [answer.data for answer in answers] == [FILM + b"a cat", FILM + b"a fox"]
+
+
 async def test_single_frame_may_come_as_a_jpeg(open_client):
     client = await open_client(instant=True, film_bytes=None, single_frame="jpeg")
     answer = await client.post("/chutes/wan2.1-14b/text2video", {**SMALL, "single_frame": True})

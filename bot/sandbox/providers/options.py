@@ -1,9 +1,10 @@
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
 from bot.sandbox.clock import Clock, SystemClock
 from bot.sandbox.providers.faults import Provider
+from bot.sandbox.providers.films import FilmOrder
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,7 +40,7 @@ class SandboxProviderOptions:
 
     speed              provider seconds are divided by it
     instant            every answer is ready at once: one small film or picture, the same for all
-    film_bytes         every film is these bytes; the provider's time still passes
+    film_bytes         every film is these bytes, or what this makes of the order; the provider's time still passes
     single_frame       what Wan answers to `single_frame`: a film of one frame, or a JPEG
     pipelet_prefix     whether a result's base64 starts with `data:video/mp4;base64,`; `alternate`: every second one
     pipelet_messages   `varied` leaves `statusMessages` empty or incomplete on some polls, `full` never does
@@ -53,7 +54,7 @@ class SandboxProviderOptions:
     clock: Clock = field(default_factory=SystemClock)
     tokens: Mapping[Provider, str] = field(default_factory=_tokens)
     instant: bool = False
-    film_bytes: bytes | None = field(default=None, repr=False)
+    film_bytes: bytes | Callable[[FilmOrder], bytes] | None = field(default=None, repr=False)
     single_frame: Literal["mp4", "jpeg"] = "mp4"
     cogvideox: CogVideoXOptions = field(default_factory=CogVideoXOptions)
     pipelet_prefix: Literal["never", "always", "alternate"] = "never"

@@ -25,9 +25,9 @@ class Studio:
         if self._options.instant:
             return await self._instant(order)
         wait = self._options.clock.sleep(seconds / self._options.speed)
-        if self._options.film_bytes is not None and isinstance(order, FilmOrder):
+        if (film := self._given(order)) is not None:
             await wait
-            return self._options.film_bytes
+            return film
         async with asyncio.TaskGroup() as group:
             drawing = group.create_task(self._draw(order))
             await wait
@@ -39,9 +39,15 @@ class Studio:
             await asyncio.to_thread(self._pool.shutdown, wait=True, cancel_futures=True)
             self._pool = None
 
+    def _given(self, order: Order) -> bytes | None:
+        given = self._options.film_bytes
+        if given is None or not isinstance(order, FilmOrder):
+            return None
+        return given if isinstance(given, bytes) else given(order)
+
     async def _instant(self, order: Order) -> bytes:
-        if self._options.film_bytes is not None and isinstance(order, FilmOrder):
-            return self._options.film_bytes
+        if (film := self._given(order)) is not None:
+            return film
         small: Order = _SMALL_FILM if isinstance(order, FilmOrder) else _SMALL_PICTURE
         if small not in self._small:
             self._small[small] = await asyncio.to_thread(render, small)

@@ -7,9 +7,11 @@ import os
 import resource
 import secrets
 import signal
+import struct
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -20,6 +22,7 @@ from PIL import Image, ImageDraw
 from bot.demo.stage import Stage
 from bot.sandbox.discord import SandboxDiscord
 from bot.sandbox.providers import SandboxProviderOptions, SandboxProviders
+from bot.sandbox.providers.films import FilmOrder
 from tests.proof.chaos.plan import Jump
 
 ROOT = Path(__file__).parents[3]
@@ -33,11 +36,19 @@ _WAIT_SECONDS = 12.0
 _FULL_BYTES = 512
 _OFTEN, _SELDOM = 0.02, 0.25
 _ONLINE_SECONDS = 30.0
-_CHILDREN_SECONDS = 5.0
+_CHILDREN_SECONDS = 10.0
 
 
 def canary() -> str:
     return f"canary-{secrets.token_urlsafe(24)}"
+
+
+def marked(film: bytes, order: FilmOrder) -> bytes:
+    """The film with the prompt that it was ordered with, behind the last frame, where no player looks."""
+    words, at = order.prompt.encode(), film.rindex(b"mdat") - 4
+    (size,) = struct.unpack_from(">I", film, at)
+    assert at + size == len(film), "the frames come last"
+    return film[:at] + struct.pack(">I", size + len(words)) + film[at + 4 :] + words
 
 
 def film(seconds: int = 1, size: tuple[int, int] = (160, 96)) -> bytes:
@@ -76,7 +87,9 @@ class House(Stage):
         super().__init__(folder, limits=LIMITS, log=self._stream)
         tokens = {"chutes": canary(), "cogvideox": canary(), "pipelet": canary()}
         self.discord = SandboxDiscord(bot_token=canary())
-        self.providers = SandboxProviders(SandboxProviderOptions(speed=_SPEED, film_bytes=film(), tokens=tokens))
+        self.providers = SandboxProviders(
+            SandboxProviderOptions(speed=_SPEED, film_bytes=partial(marked, film()), tokens=tokens)
+        )
         self.secrets = [self.discord.bot_token, *tokens.values()]
         self.left_running = 0
         self._children: set[psutil.Process] = set()

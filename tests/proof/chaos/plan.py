@@ -3,7 +3,7 @@
 import itertools
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from tests.proof.chaos import misfortunes, points
@@ -13,6 +13,8 @@ _SHARE_WHILE_STARTING = 0.2
 _SHARE_OF_SIGNALS = 0.12
 _SHARE_OF_CLOSING = 0.5
 _SHARE_OF_GATEWAY = 0.25
+# Once in so many stages the bot is stopped for longer than what it knows may be trusted (a minute).
+_LONG_STOP_EVERY, _LONG_STOP = 7, (62.0, 66.0)
 
 
 class End(Enum):
@@ -76,6 +78,9 @@ def lives(seed: int, stage: int, kills: int, jobs: int) -> list[Life]:
         for how, point in deck.deaths(left) if end is End.AT_POINT else ((end, None),):
             # What closes a provider for a while comes late, or nothing else would be played.
             planned.append(_life(dice, deck, len(planned), how, point, jobs, closing=left < kills / 3))
+    if stage % _LONG_STOP_EVERY == _LONG_STOP_EVERY - 1:
+        where = max(life.number for life in planned if life.end is End.AT_ANY_TIME)
+        planned[where] = replace(planned[where], stands_still=dice.uniform(*_LONG_STOP))
     return planned
 
 

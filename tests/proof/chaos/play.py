@@ -20,7 +20,7 @@ from tests.proof.chaos.report import Figures
 from tests.proof.chaos.truth import Truth
 
 _SEARCHED_IN_PEACE = 3
-_CALM_SECONDS, _QUIET_SECONDS, _STOP_SECONDS = 60.0, 1.5, DRAIN + 6
+_CALM_SECONDS, _QUIET_SECONDS, _STOP_SECONDS = 60.0, 1.5, DRAIN + 12
 
 
 def play(seed: int, stage: int, kills: int, jobs: int, until: float, keep: Path | None = None) -> Figures:

@@ -136,10 +136,12 @@ class Truth:
         return next(iter([*at_home, *message.channel.recipients]), None)
 
     def corrupt(self) -> Iterator[str]:
-        files = {each.sha256: each for message in self.messages for each in message.attachments}
-        for file in files.values():
-            if (problem := _undecodable(file.filename, file.data)) is not None:
-                yield f"{file.filename}: {problem}"
+        for job, told in self.jobs.items():
+            for file in [file for message in told.films for file in message.attachments]:
+                if (problem := _undecodable(file.filename, file.data)) is not None:
+                    yield f"{file.filename}: {problem}"
+                elif file.filename.endswith(".mp4") and told.mark.encode() not in file.data:
+                    yield f"{file.filename} was made for somebody else than {job} ({told.mark})"
         if (answer := self._rows("PRAGMA integrity_check")) != [("ok",)]:
             yield f"the database: {answer[:3]}"
 
