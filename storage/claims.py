@@ -4,9 +4,11 @@ import hashlib
 import json
 import math
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
+from dataclasses import dataclass
 from typing import Any
 
+from bot.domain.budget import Budget
 from bot.domain.errors import Evidence
 from bot.domain.health import WHOLE
 from bot.domain.job import Job, JobState
@@ -28,6 +30,21 @@ _LONGEST_SHUT = 30.0
 _LONGEST_PUT_OFF = 900.0
 
 
+# So long a guild's start is kept for a job of its own at another provider.
+_COURTESY = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class _Guild:
+    """A guild that may start a job now. `left_out`: models that it may never pay for."""
+
+    id: int
+    capped: Set[int]
+    budget: Budget
+    left_out: frozenset[str]
+    moment: Moment
+
+
 class Claims:
     def __init__(
         self,
@@ -41,6 +58,8 @@ class Claims:
         self._queries, self._policies, self._jobs = load_queries("claims.sql"), load_queries("policies.sql"), jobs
         self._operator, self._clock = operator, clock
         self._lanes, self._ledger, self._health = lanes, ledger, health
+        self._places: dict[str, int] = {}
+        self._gave_way: set[tuple[str, int]] = set()
 
     def limits(self, connection: sqlite3.Connection, guild_id: int) -> GuildLimits:
         stored = self._policies.policy_of(connection, guild_id=guild_id)
@@ -53,7 +72,8 @@ class Claims:
 
     def claim(self, connection: sqlite3.Connection, provider: str, concurrency: int, now: float) -> Claim:
         """The job whose turn it is, now SUBMITTING, with its attempt's row; or when looking again may help."""
-        if self._queries.active_at_provider(connection, provider=provider)["active"] >= concurrency:
+        self._places[provider] = concurrency
+        if not self._has_room(connection, provider):
             return Claim(None)
         shut = self._health.shut(connection, provider, now)
         if WHOLE in shut:
@@ -69,56 +89,98 @@ class Claims:
         due = self._lanes.next_due(connection, provider)
         return Claim(None, moment.wall_at(due) if due is not None and due < math.inf else None)
 
+    def _has_room(self, connection: sqlite3.Connection, provider: str) -> bool:
+        active: int = self._queries.active_at_provider(connection, provider=provider)["active"]
+        return active < self._places[provider]
+
     def _look(
         self, connection: sqlite3.Connection, provider: str, guild_id: int, moment: Moment, shut: Mapping[str, float]
     ) -> Job | float:
         """The job of this guild that may start now, or the steady second from which on one may."""
         policy = decode_policy(guild_id, self._policies.policy_of(connection, guild_id=guild_id))
         limits = self._operator.within(policy.own_limits)
-        active = {
-            row["member_id"]: row["active"] for row in self._queries.active_members(connection, guild_id=guild_id)
-        }
-        if policy.pause is not None or sum(active.values()) >= limits.active_per_guild:
+        rows = self._queries.active_members(connection, guild_id=guild_id)
+        active = {row["member_id"]: row["active"] for row in rows}
+        free = limits.active_per_guild - sum(active.values())
+        if policy.pause is not None or free <= 0:
             return math.inf
-        starts = self.starts(connection, guild_id, limits.rate, moment.steady)
-        start = limits.rate.next_start(starts, moment.steady)
-        if start > moment.steady:
-            return start
-        budget = self._ledger.budget(connection, guild_id, limits.spend_per_day, moment.steady)
-        left_out = {*shut, *self._ledger.above(limits.spend_per_day)}
+        rate, now = limits.rate, moment.steady
+        full_at = rate.full_at(self.starts(connection, guild_id, rate, now), now)
+        if rate.allows_at(full_at) > now:
+            return rate.allows_at(full_at)
+        capped = {member_id for member_id, count in active.items() if count >= limits.active_per_member}
+        budget = self._ledger.budget(connection, guild_id, limits.spend_per_day, now)
+        left_out = self._ledger.above(limits.spend_per_day)
+        guild = _Guild(guild_id, capped, budget, left_out, moment)
         times: list[float] = []
-        for member_id in self._lanes.members(connection, guild_id):
-            if active.get(member_id, 0) >= limits.active_per_member:
+        job = self._first(connection, guild, {provider: shut}, times)
+        if job is None:
+            return min([*times, *self._put_off(connection, provider, guild_id, moment, shut)], default=math.inf)
+        last_one = free == 1 or rate.allows_at(rate.after(full_at, now)) > now
+        if last_one and self._gives_way(connection, guild, job, shut):
+            return now + _COURTESY
+        return job
+
+    def _first(
+        self,
+        connection: sqlite3.Connection,
+        guild: "_Guild",
+        providers: Mapping[str, Mapping[str, float]],
+        times: list[float],
+    ) -> Job | None:
+        """The guild's next job at any of these providers, with the models that are not to be asked there."""
+        left_out = guild.left_out.union(*providers.values())
+        for member_id in self._lanes.members(connection, guild.id):
+            if member_id in guild.capped:
                 continue
-            row = self._next_of(connection, provider, guild_id, member_id, moment.wall, left_out)
-            if row is not None and (fits_at := budget.fits_at(row["model"])) > 0:
+            row = self._next_of(connection, guild, member_id, providers, left_out)
+            if row is not None and (fits_at := guild.budget.fits_at(row["model"])) > 0:
                 # The guild saves up for it: what costs less would keep it waiting for ever.
                 times.append(fits_at)
                 left_out |= self._ledger.above(0)
-                row = self._next_of(connection, provider, guild_id, member_id, moment.wall, left_out)
+                row = self._next_of(connection, guild, member_id, providers, left_out)
             if row is not None:
                 return to_job(row)
-        return min([*times, *self._put_off(connection, provider, guild_id, moment, shut)], default=math.inf)
+        return None
 
     def _next_of(
         self,
         connection: sqlite3.Connection,
-        provider: str,
-        guild_id: int,
+        guild: "_Guild",
         member_id: int,
-        now: float,
+        providers: Iterable[str],
         left_out: Iterable[str],
     ) -> sqlite3.Row | None:
         row: sqlite3.Row | None = self._queries.next_of_member(
             connection,
-            provider=provider,
-            guild_id=guild_id,
+            guild_id=guild.id,
             member_id=member_id,
-            now=now,
-            horizon=now + _LONGEST_PUT_OFF,
+            providers=json.dumps(list(providers)),
             left_out=json.dumps(list(left_out)),
+            now=guild.moment.wall,
+            horizon=guild.moment.wall + _LONGEST_PUT_OFF,
         )
         return row
+
+    def _gives_way(self, connection: sqlite3.Connection, guild: "_Guild", job: Job, shut: Mapping[str, float]) -> bool:
+        """Whether the guild's one start belongs to a job at another provider, which asks at the same time.
+
+        Once only: if nobody comes for that one, this one starts.
+        """
+        if (job.provider, guild.id) in self._gave_way:
+            return False
+        providers = {job.provider: shut}
+        for other in self._lanes.providers(connection, guild.id):
+            if other != job.provider and other in self._places and self._has_room(connection, other):
+                not_there = self._health.shut(connection, other, guild.moment.wall)
+                if WHOLE not in not_there:
+                    providers[other] = not_there
+        first = self._first(connection, guild, providers, []) if len(providers) > 1 else job
+        if first is None or first.provider == job.provider:
+            return False
+        self._gave_way.add((job.provider, guild.id))
+        self._lanes.wake(connection, guild.id)
+        return True
 
     def _put_off(
         self, connection: sqlite3.Connection, provider: str, guild_id: int, moment: Moment, shut: Mapping[str, float]
@@ -153,6 +215,7 @@ class Claims:
             first_try_at=job.first_try_at or moment.wall,
         )
         started = update(self._jobs, connection, job, starting)
+        self._gave_way = {lane for lane in self._gave_way if lane[1] != job.to.guild_id}
         self._lanes.started(connection, started, turn)
         return started
 

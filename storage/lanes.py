@@ -39,6 +39,10 @@ class Lanes:
         until: float | None = self._queries.next_due(connection, provider=provider)["until"]
         return until
 
+    def providers(self, connection: sqlite3.Connection, guild_id: int) -> list[str]:
+        """Where jobs of the guild wait."""
+        return [row["provider"] for row in self._queries.lanes_of_guild(connection, guild_id=guild_id)]
+
     def members(self, connection: sqlite3.Connection, guild_id: int) -> Iterator[int]:
         for row in self._queries.ring(connection, guild_id=guild_id):
             yield row["member_id"]

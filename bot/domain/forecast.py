@@ -4,7 +4,7 @@ import heapq
 import math
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bot.domain.limits import GuildLimits
@@ -96,26 +96,55 @@ class Standing:
     crowds: Mapping[str, Crowd]
 
 
-def start_times(waiting: Iterable[Turn], standing: Standing, now: float) -> list[float]:
+class _Guild:
+    """One guild's limits while its jobs start."""
+
+    def __init__(self, standing: Standing, now: float) -> None:
+        limits = standing.limits
+        self._now, self._rate = now, limits.rate
+        self._full_at = limits.rate.full_at(standing.starts, now)
+        self._slots = _Slots(limits.active_per_guild)
+        self._members: dict[int, _Slots] = defaultdict(lambda: _Slots(limits.active_per_member))
+        self._rounds = {provider: _Round(crowd, standing.guild_id) for provider, crowd in standing.crowds.items()}
+        for run in standing.running:
+            self._take(run.member_id, run.ends_at(now))
+
+    def _take(self, member_id: int, end: float) -> None:
+        self._slots.take(end)
+        self._members[member_id].take(end)
+
+    def shared(self) -> float:
+        """When the guild's next job may start, whichever it is."""
+        return max(self._now, self._rate.allows_at(self._full_at), self._slots.free_at(self._now))
+
+    def own(self, turn: Turn) -> float:
+        """When this job may start, as far as its member and its provider go."""
+        there = self._rounds.get(turn.provider)
+        start = math.inf if there is None else there.next_start(self._now)
+        return max(self._now, turn.earliest, self._members[turn.member_id].free_at(self._now), start)
+
+    def start(self, turn: Turn, at: float) -> None:
+        self._full_at = self._rate.after(self._full_at, at)
+        self._rounds[turn.provider].take()
+        self._take(turn.member_id, at + turn.seconds)
+
+
+def start_times(waiting: Sequence[Turn], standing: Standing, now: float) -> list[float]:
     """When each of them, in the order of their turns, will start (epoch seconds); infinity where nobody can know."""
-    limits, rate = standing.limits, standing.limits.rate
-    full_at = rate.full_at(standing.starts, now)
-    guild = _Slots(limits.active_per_guild)
-    members: dict[int, _Slots] = defaultdict(lambda: _Slots(limits.active_per_member))
-    rounds = {provider: _Round(crowd, standing.guild_id) for provider, crowd in standing.crowds.items()}
-    for run in standing.running:
-        for slots in (guild, members[run.member_id]):
-            slots.take(run.ends_at(now))
-    times = []
-    for turn in waiting:
-        own, there = members[turn.member_id], rounds.get(turn.provider)
-        if there is None or turn.earliest == math.inf:
-            times.append(math.inf)
-            continue
-        bounds = (rate.allows_at(full_at), guild.free_at(now), own.free_at(now), there.next_start(now))
-        times.append(max(now, turn.earliest, *bounds))
-        full_at = rate.after(full_at, times[-1])
-        there.take()
-        for slots in (guild, own):
-            slots.take(times[-1] + turn.seconds)
+    times = [math.inf] * len(waiting)
+    guild = _Guild(standing, now)
+    # What keeps one job only is not waited for by those behind it: they pass.
+    later = [(guild.own(turn), number) for number, turn in enumerate(waiting)]
+    heapq.heapify(later)
+    ready: list[int] = []
+    while ready or (later and later[0][0] < math.inf):
+        at = guild.shared() if ready else max(guild.shared(), later[0][0])
+        while later and later[0][0] <= at:
+            heapq.heappush(ready, heapq.heappop(later)[1])
+        number = heapq.heappop(ready)
+        if (own := guild.own(waiting[number])) > at:
+            heapq.heappush(later, (own, number))
+        else:
+            times[number] = at
+            guild.start(waiting[number], at)
     return times

@@ -10,9 +10,11 @@ GROUP BY member_id;
 
 -- name: next_of_member^
 -- A member's oldest job that may start. Nobody is put off beyond :horizon: further away, the clock was set back.
+-- The plus keeps to the index that has them in this order.
 SELECT *
 FROM jobs
-WHERE provider = :provider AND guild_id = :guild_id AND member_id = :member_id AND state = 'queued' AND discard IS NULL
+WHERE guild_id = :guild_id AND member_id = :member_id AND state = 'queued' AND discard IS NULL
+      AND +provider IN (SELECT value FROM json_each(:providers))
       AND (not_before <= :now OR not_before > :horizon)
       AND model NOT IN (SELECT value FROM json_each(:left_out))
 ORDER BY queued_at, rowid

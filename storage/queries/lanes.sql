@@ -1,6 +1,9 @@
 -- name: first_ready^
 SELECT guild_id, turn FROM lanes WHERE provider = :provider AND until IS NULL ORDER BY turn, place LIMIT 1;
 
+-- name: lanes_of_guild
+SELECT provider FROM lanes WHERE guild_id = :guild_id;
+
 -- name: join_lane!
 -- Behind all that wait, as if it had just been served: idling earns nothing, and who waits already is not passed.
 INSERT INTO lanes (provider, guild_id, turn)

@@ -105,6 +105,54 @@ async def test_one_job_of_a_member_waits_for_one_start_of_each_member_that_waits
                 await shop.make(running.pop(first % len(running)), second)
 
 
+@settings(max_examples=25)
+@given(events=events, per_guild=st.integers(1, 2), turned=st.booleans())
+async def test_so_it_does_while_the_guilds_jobs_at_two_providers_share_its_caps(events, per_guild, turned):
+    """Both providers ask whenever something has changed, and always the same one first."""
+    waits = WaitsOfMembers()
+    async with fresh(operator=limits(active_per_guild=per_guild, burst=1000)) as shop:
+        running: list[Job] = []
+        for number, (what, first, _) in enumerate(events):
+            if what == "arrives":
+                waits.came(await shop.queued(PROVIDERS[number % 2], member=first))
+            elif running:
+                await shop.make(running.pop(first % len(running) if what == "leaves" else 0))
+            for provider in (PROVIDERS[::-1] if turned else PROVIDERS) * 2:
+                while (job := await shop.claimed(provider)) is not None:
+                    waits.started(job)
+                    running.append(job)
+            shop.clock.time += 1
+
+
+async def test_a_flood_at_the_provider_that_asks_first_keeps_nobody_from_another(shop: Shop):
+    await shop.limit(active_per_guild=1)
+    await shop.claimed("chutes")
+    await shop.claimed("pipelet")
+    running = None
+    for _ in range(5):
+        await shop.queued("chutes", member=1)
+    await shop.queued("pipelet", member=2)
+    order = []
+    for _ in range(4):
+        started = [await shop.claimed("chutes"), await shop.claimed("pipelet"), await shop.claimed("chutes")]
+        (running,) = [job for job in started if job is not None]
+        order.append(running.to.member_id)
+        await shop.make(running)
+        shop.clock.time += 1
+    assert order == [1, 2, 1, 1]
+
+
+async def test_a_start_is_kept_only_for_a_provider_that_asks(shop: Shop):
+    await shop.limit(active_per_guild=1)
+    await shop.claimed("chutes")
+    await shop.queued("chutes", member=1)
+    later = await shop.queued("pipelet", member=2)
+    claim = await shop.store.claim("pipelet", 9, shop.clock.now())
+    assert (claim.job, claim.look_again_at) == (None, shop.clock.now() + 0.5)
+    shop.clock.time += 0.6
+    assert (await shop.claimed()).id == later.id
+
+
 @settings(max_examples=15)
 @given(heavy=st.sampled_from([0.5, 2, 3, 7]), others=st.integers(1, 3), starts=st.integers(20, 40))
 async def test_a_guild_of_weight_w_starts_w_times_as_often_while_all_wait(heavy: float, others: int, starts: int):
@@ -222,7 +270,7 @@ async def test_jobs_that_an_older_version_left_have_their_turns(tmp_path: Path):
         script += older.format("member_turns", "guild_id, member_id", "ring")
         script += """INSERT INTO guild_turns VALUES ('pipelet', 1, 9); INSERT INTO member_turns VALUES (1, 1, 9);
             DROP TABLE rounds; DROP INDEX jobs_of_ring; DROP INDEX jobs_active_members; DROP INDEX attempts_starts;
-            DROP INDEX attempts_spent; ALTER TABLE attempts DROP COLUMN started_steady;
+            DROP INDEX attempts_spent; DROP INDEX attempts_made_at; ALTER TABLE attempts DROP COLUMN started_steady;
             ALTER TABLE attempts DROP COLUMN settled_steady; ALTER TABLE attempts DROP COLUMN boot;
             CREATE INDEX attempts_starts ON attempts (guild_id, started_at); PRAGMA user_version = 2"""
         await shop.database.write(lambda connection: [connection.execute(each) for each in script.split(";")])
