@@ -4,6 +4,8 @@ import pytest
 
 from tests.proof.hostile_run import MEMBER, PLAN, PROVIDER, Findings, cases, play
 
+pytestmark = pytest.mark.timeout(900)
+
 LARGEST_GROWTH = 32 << 20
 LONGEST_LAG = 0.5
 # Kinds that are refused whatever the dice say, and such as are never refused.
