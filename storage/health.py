@@ -6,7 +6,7 @@ A breaker changes in the transaction that settles an attempt, and is asked in th
 import json
 import math
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -34,10 +34,20 @@ class Health:
         provider, model = job.provider, job.request.model
         newest = self._queries.newest_attempt(connection)["id"]
         trial = Trial(job.attempt_id, newest, now, evidence, status, retry_at)
+        self._change(connection, provider, model, lambda breaker, scope: breaker.after(trial, scope))
+
+    def accepted(self, connection: sqlite3.Connection, job: Job) -> None:
+        """The provider has taken the job's attempt."""
+        attempt = job.attempt_id or 0
+        self._change(connection, job.provider, job.request.model, lambda breaker, _: breaker.accepted(attempt))
+
+    def _change(
+        self, connection: sqlite3.Connection, provider: str, model: str, change: Callable[[Breaker, str], Breaker]
+    ) -> None:
         for scope in (WHOLE, model):
             row = self._queries.breaker(connection, provider=provider, model=scope)
             before = _decode(row["breaker"]) if row else Breaker()
-            after = before.after(trial, scope)
+            after = change(before, scope)
             if after != before:
                 document = json.dumps(asdict(after))
                 self._queries.save_breaker(connection, provider=provider, model=scope, breaker=document)
@@ -72,11 +82,6 @@ class Health:
                 again_at = math.inf if tried else breaker.until
                 found.append(Trouble(provider, model, breaker.cause, breaker.since, again_at))
         return found
-
-
-def first(times: Mapping[str, float]) -> float | None:
-    """The soonest time of those that are one."""
-    return min((time for time in times.values() if time < math.inf), default=None)
 
 
 def _decode(text: str) -> Breaker:

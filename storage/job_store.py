@@ -106,6 +106,8 @@ class SqliteJobStore:
     def _update(self, connection: sqlite3.Connection, old: Job, new: Job) -> Job:
         stored = update(self._jobs, connection, old, new)
         self._lanes.follow(connection, old, stored)
+        if old.state is JobState.SUBMITTING and stored.state is JobState.SUBMITTED:
+            self._health.accepted(connection, stored)
         return stored
 
     async def claim(self, provider: str, concurrency: int, now: float) -> Claim:

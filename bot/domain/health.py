@@ -70,7 +70,7 @@ class Breaker:
         """The breaker of `scope`, a model or WHOLE, once this attempt has settled."""
         probing = trial.id > self.newest
         if trial.evidence is Evidence.MADE:
-            return replace(self, openings=0, cause=None, failures=()) if self.openings and probing else self
+            return self._closed() if self.openings and probing else self
         held = self if scope == WHOLE else replace(self, held_until=max(self.held_until, trial.retry_at or 0))
         final = (_OF_THE_PROVIDER if scope == WHOLE else _OF_THE_MODEL).get(trial.status or 0)
         cause = final or (None if scope == WHOLE else _FAILURES.get(trial.evidence))
@@ -88,6 +88,15 @@ class Breaker:
             opened_at=trial.settled_at,
             newest=trial.newest,
         )
+
+    def accepted(self, attempt: int) -> Self:
+        """Once its provider has taken an attempt to make it later: it does not refuse us, and it has the model. Whether
+        it keeps failing, only a result tells."""
+        over = self.openings and attempt > self.newest and self.cause is not Cause.FAILING
+        return self._closed() if over else self
+
+    def _closed(self) -> Self:
+        return replace(self, openings=0, cause=None, failures=())
 
     def shut_until(self, under_way: int, now: float) -> float | None:
         """When to look again, None when a job may go now; infinity: when the attempt that was let through has settled.

@@ -40,8 +40,8 @@ class Warden:
         self._known: frozenset[Trouble] = frozenset()
 
     def observe(self, job: Job) -> None:
-        """Hears of every committed job: an attempt that settled may mean trouble, and a new job may come into some."""
-        if not job.state.active:
+        """Hears of every committed job: what became of an attempt may mean trouble, a new job may come into some."""
+        if job.state is not JobState.SUBMITTING:
             self._bell.ring()
 
     async def run(self) -> None:

@@ -165,6 +165,6 @@ def _spent(job: Job, provider: str) -> str:
 
 def _retry(job: Job) -> tuple[Button, ...]:
     worth_it = job.state in (JobState.AMBIGUOUS, JobState.LOST_RESULT, JobState.POISON) or (
-        job.state is JobState.REFUSED and job.cause in (Cause.BUSY, Cause.UNREACHABLE)
+        job.state is JobState.REFUSED and job.cause in (Cause.BUSY, Cause.UNREACHABLE, Cause.FAILING)
     )
     return (Button(Verb.RETRY, job.id, _RETRY_LABEL),) if worth_it else ()

@@ -140,6 +140,31 @@ def test_when_the_one_let_through_tells_nothing_the_next_one_is(evidence: Eviden
     assert it.look_again(62) == math.inf
 
 
+def test_who_takes_a_request_does_not_refuse_us_any_more():
+    for status in (401, 402, 403, 404):
+        it = Patient()
+        it.meet(0, Evidence.REFUSED, status)
+        attempt = it.start()
+        assert it.look_again(61) == math.inf
+        it.breaker, it.whole = it.breaker.accepted(attempt), it.whole.accepted(attempt)
+        assert it.look_again(61) is None
+
+
+def test_whether_it_keeps_failing_only_a_result_tells():
+    it = Patient()
+    for _ in range(5):
+        it.meet(0, Evidence.AMBIGUOUS)
+    attempt = it.start()
+    assert it.breaker.accepted(attempt) == it.breaker
+
+
+def test_what_began_before_the_trouble_says_nothing_by_being_taken():
+    it = Patient()
+    early = it.start()
+    it.meet(0, Evidence.REFUSED, 401)
+    assert it.whole.accepted(early) == it.whole
+
+
 def test_the_pause_doubles_up_to_half_an_hour_and_begins_anew_after_a_result():
     it, now, pauses = Patient(), 0.0, []
     for _ in range(9):

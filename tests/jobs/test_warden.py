@@ -115,6 +115,18 @@ class TestWaiting:
             assert (await world.ended(job, within=60)).state is JobState.DONE
         assert len(world.studio.paid) == 7
 
+    async def test_they_follow_at_once_where_a_request_waits_at_its_provider(self, world: World):
+        """Whoever takes one of them does not refuse this bot any more, however long its queue is."""
+        world.studio.fail("refuse", Unauthorized("pipelet", "no credit", status=402))
+        world.studio.seconds = 1200
+        jobs = [await world.ask(QUEUED)]
+        await world.clock.advance(5)
+        jobs += [await world.ask(QUEUED) for _ in range(3)]
+        await world.clock.advance(120)
+        assert {(await world.job(job)).state for job in jobs} == {JobState.SUBMITTED}
+        for job in jobs:
+            assert (await world.ended(job)).state is JobState.DONE
+
     async def test_its_message_says_that_one_is_being_tried(self, world: World):
         world.studio.fail("refuse", refused())
         await world.ask(DIRECT)
