@@ -25,7 +25,7 @@ Store = Callable[[Path], AbstractAsyncContextManager[str]]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    jobs: int = 1000
+    jobs: int = 800
     rounds: int = 3
 
 
