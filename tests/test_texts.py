@@ -1,6 +1,7 @@
 """What members read: complete, inert, within Discord's limits."""
 
 import inspect
+import math
 import re
 import unicodedata
 from dataclasses import replace
@@ -11,12 +12,13 @@ from hypothesis import strategies as st
 
 from bot import texts
 from bot.domain import errors
-from bot.domain.errors import BadPicture, NotAllowed, PictureProblem, Rule, Scope
+from bot.domain.errors import BadPicture, Evidence, NotAllowed, PictureProblem, Rule, Scope
 from bot.domain.generation import Capability, GenerationRequest
+from bot.domain.health import WHOLE, Breaker, Trial, Trouble
 from bot.domain.job import Artifact, Cause, Destination, InProgress, InQueue, Job, JobState, MediaKind
 from bot.domain.limits import GuildLimits
 from bot.domain.messages import Message, Verb
-from bot.ports import Block, Place
+from bot.ports import Block, Outage, Place
 
 REQUESTER = 811111111111111111
 HOSTILE = [
@@ -144,6 +146,55 @@ def test_a_provider_that_named_its_own_time_used_up_no_try() -> None:
     waiting = replace(JOB, state=JobState.QUEUED, tries=0, not_before=1_030.0, cause=Cause.BUSY)
     content = texts.queue_message(waiting, Place(0, None)).content
     assert "chutes is busy. Next try <t:1030:R>." in content
+
+
+OUTAGES = [
+    (Cause.UNREACHABLE, "wan2.1-14b", "chutes does not answer for wan2.1-14b"),
+    (Cause.FAILING, "wan2.1-14b", "chutes keeps failing at wan2.1-14b"),
+    (Cause.MODEL_GONE, "wan2.1-14b", "chutes does not offer wan2.1-14b"),
+    (Cause.UNAUTHORIZED, WHOLE, "chutes does not accept this bot's key or account"),
+    (Cause.NO_CREDIT, WHOLE, "chutes finds no credit in this bot's account"),
+]
+
+
+@pytest.mark.parametrize(("cause", "model", "words"), OUTAGES)
+def test_a_job_whose_model_is_not_asked_now_says_why_when_next_and_until_when(cause: Cause, model: str, words: str):
+    place = Place(3, 2_000.0, Outage(Trouble("chutes", model, cause, 900.0, 1_060.0), 2_700.0))
+    content = texts.queue_message(replace(JOB, state=JobState.QUEUED), place).content
+    assert (
+        f"Waiting: {words}; tried again <t:1060:R>. "
+        "If it stays so, this job is dropped <t:2700:R> and costs nothing." in content
+    )
+    trying = replace(place, outage=Outage(replace(place.outage.trouble, again_at=math.inf), 2_700.0))
+    assert f"{words}; being tried again now." in texts.queue_message(JOB, trying).content
+    charged = replace(JOB, state=JobState.QUEUED, charged=1)
+    assert "costs nothing more." in texts.queue_message(charged, place).content
+
+
+def test_every_outage_has_its_words() -> None:
+    told = {cause for cause, _, _ in OUTAGES}
+    openings = [(Evidence.REFUSED, status) for status in (401, 402, 403, 404)]
+    openings += [(evidence, None) for evidence in (Evidence.NOT_SENT, Evidence.AMBIGUOUS, Evidence.CHARGED_UNUSABLE)]
+    for evidence, status in openings:
+        for scope in (WHOLE, "wan2.1-14b"):
+            breaker = Breaker(failures=(0.0,) * 4).after(Trial(1, 1, 1.0, evidence, status), scope)
+            assert breaker.cause is None or breaker.cause in told
+
+
+def test_a_stand_in_is_named_wherever_its_work_is_shown() -> None:
+    words = "Made by wan2.1-14b in place of skyreels, which is out of order."
+    job = replace(JOB, asked_model="skyreels")
+    done = replace(job, state=JobState.DONE, result_message_id=5)
+    shown = [texts.queue_message(job, Place(0, None)), texts.ending(done), texts.result(done, FILM)]
+    assert all(words in message.content for message in shown)
+    assert "wan2.1-14b in place of skyreels" in texts.queue_list([job], [])[0]
+    assert "in place of" not in texts.queue_message(JOB).content
+
+
+def test_what_an_earlier_try_may_have_cost_is_not_called_free() -> None:
+    refused = replace(JOB, state=JobState.REFUSED, cause=Cause.UNREACHABLE, charged=1)
+    assert "An earlier try may have been charged." in texts.notice(refused).content
+    assert "Nothing was spent" not in texts.notice(refused).content
 
 
 def test_progress_and_the_providers_own_queue_are_shown() -> None:
