@@ -75,6 +75,8 @@ MOVES: dict[JobState, frozenset[JobState]] = {
     _S.CANCELLED: frozenset(),
     _S.POISON: frozenset(),
 }  # fmt: skip
+# Processes that ended over the same media, after which no other one tries (R15).
+MOST_CRASHES = 2
 # The `detail` of a job that was delivered by `/show`, in another channel than its own.
 SHOWN_ELSEWHERE = "shown elsewhere"
 FAILURES = frozenset({_S.ABANDONED, _S.REFUSED, _S.AMBIGUOUS, _S.LOST_RESULT, _S.UNDELIVERABLE, _S.POISON})

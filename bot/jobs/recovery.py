@@ -3,13 +3,11 @@
 import logging
 
 from bot.domain.errors import Evidence
-from bot.domain.job import MOVES, Cause, Job, JobState
+from bot.domain.job import MOST_CRASHES, MOVES, Cause, Job, JobState
 from bot.jobs.submission import Submission
 from bot.ports import Artifacts, Clock, Delivery, JobStore
 
 log = logging.getLogger(__name__)
-
-_MOST_CRASHES = 2
 
 
 class Recovery:
@@ -21,7 +19,7 @@ class Recovery:
 
     async def poisoned(self, job: Job) -> Job | None:
         """The job at its end when what its provider sent has taken two processes with it: a third one lives (R15)."""
-        if JobState.POISON not in MOVES[job.state] or self._artifacts.crashes(job) < _MOST_CRASHES:
+        if JobState.POISON not in MOVES[job.state] or self._artifacts.crashes(job) < MOST_CRASHES:
             return None
         log.error("given up: two processes ended while they worked on its media", extra={"job": job.id})
         ended = await self._store.settle(

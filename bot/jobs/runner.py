@@ -206,8 +206,8 @@ class Runner:
                 await self._clock.sleep(_STORAGE_PAUSE)
 
     async def _step(self, job: Job, recovering: bool) -> Job:
-        # What waited at its provider was only watched by the start.
-        doubtful = recovering or job.state is JobState.SUBMITTED
+        # What waited at its provider was only watched by the start; what may be posted is searched for first.
+        doubtful = job.state is JobState.SUBMITTED or (recovering and job.state is not JobState.POSTING)
         if doubtful and (poisoned := await self._recovery.poisoned(job)) is not None:
             return poisoned
         if job.state is JobState.RECEIVED or (recovering and job.state is JobState.SUBMITTING):
@@ -259,6 +259,8 @@ class Runner:
             delivered = await self._delivery.deliver(job, job.artifact, recovering=recovering)
         except DeliveryError as error:
             log.warning("not delivered: %s", error, extra={"job": job.id})
+            if (poisoned := await self._recovery.poisoned(job)) is not None:
+                return poisoned
             cause = _CAUSES[error.cause]
             return await self._store.move(job, JobState.UNDELIVERABLE, cause=cause, ended_at=now())
         except FileNotFoundError:

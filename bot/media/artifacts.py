@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bot.domain.job import Artifact, Job, MediaKind
+from bot.domain.job import MOST_CRASHES, Artifact, Job, MediaKind
 from bot.media import _disk
 from bot.media._child import ChildFailed, Children, Limits, TooSlow
 from bot.media._formats import HEAD_BYTES, sniff
@@ -72,7 +72,10 @@ class CheckedArtifacts:
         return part if part.exists() else None
 
     def crashes(self, job: Job) -> int:
-        working = self._working(_checked(job))
+        return self._crashes(_checked(job))
+
+    def _crashes(self, job_id: str) -> int:
+        working = self._working(job_id)
         return working.stat().st_size if working.exists() else 0
 
     def give_up(self, job: Job) -> None:
@@ -119,6 +122,8 @@ class CheckedArtifacts:
             return artifact
         whole = self.path(artifact)
         stem = whole.name.split(".")[0]
+        if self._crashes(stem[2:]) >= MOST_CRASHES:
+            raise UnusableMedia("processes have ended while it was made to fit")
         with self._counted(stem[2:]):
             smaller = await self._fit(whole, stem, limit)
         if smaller.size > limit:

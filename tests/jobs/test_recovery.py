@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from bot.domain.errors import DeliveryError, Undeliverable
 from bot.domain.job import Cause, Completed, Job, JobState, RemoteHandle
+from bot.ports import Delivered
 from tests.support.crashes import every_point
 from tests.support.outside import FILM_BYTES, GARBAGE, Request
 from tests.support.rows import FILM, LIMITS, job, request
@@ -126,8 +128,18 @@ async def test_a_request_at_its_provider_whose_film_took_two_processes_is_not_fe
 async def test_a_film_that_cannot_be_made_to_fit_twice_over_is_not_tried_a_third_time(found: World):
     posting = await in_state(found, JobState.POSTING, artifact=FILM)
     (found.artifacts.folder / f"{posting.id}.working").write_bytes(b"..")
+    found.theatre.fail("deliver", DeliveryError(Undeliverable.TOO_LARGE))
     await found.start()
     assert how(await found.ended(posting)) == (JobState.POISON, Cause.CRASHED)
+
+
+async def test_a_film_that_was_posted_before_processes_ended_over_it_is_found_all_the_same(found: World):
+    posting = await in_state(found, JobState.POSTING, artifact=FILM)
+    (found.artifacts.folder / f"{posting.id}.working").write_bytes(b"..")
+    found.theatre.fail("deliver", Delivered(77))
+    await found.start()
+    ended = await found.ended(posting)
+    assert (ended.state, ended.result_message_id) == (JobState.DONE, 77)
     assert found.theatre.posts == 0
 
 

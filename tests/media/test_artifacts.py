@@ -474,6 +474,15 @@ class TestCrashes:
         assert artifacts.crashes(job) == 0
         artifacts.give_up(job)
 
+    async def test_what_two_processes_ended_over_is_not_made_to_fit_by_a_third(self, artifacts: CheckedArtifacts):
+        kept = await keep(artifacts, kit.film(), "j9")
+        working = artifacts.path(kept).with_name("j9.working")
+        working.write_bytes(b"..")
+        with pytest.raises(UnusableMedia, match="processes have ended"):
+            await artifacts.fit(kept, kept.size - 1)
+        assert artifacts.crashes(kit.job("j9")) == 2
+        artifacts.give_up(kit.job("j9"))
+
     async def test_what_a_crash_has_left_is_removed_when_the_job_is_given_up(self, artifacts: CheckedArtifacts):
         job = kit.job("j9")
         artifacts.part(job).write_bytes(b"half a film")

@@ -16,6 +16,7 @@ ELSEWHERE = {
     (at.SUBMITTING, at.CANCELLED): "a call that is held open is never called back",
     (at.RESULT, at.LOST_RESULT): "bytes with a name do not vanish",
     (at.POSTING, at.LOST_RESULT): "bytes with a name do not vanish",
+    (at.SUBMITTED, at.QUEUED): "an operator who lets a job be paid for more than once",
     (at.QUEUED, at.REFUSED): "a provider that is no longer configured",
     **{(at.HELD, state.value): "a moderator's decision" for state in JobState},
 }
