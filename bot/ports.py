@@ -314,10 +314,6 @@ class JobStore(Protocol):
         """None before there are any."""
         ...
 
-    async def usual_seconds(self, request: GenerationRequest) -> float | None:
-        """Median seconds from start to result of the last 50 of this model and size; None before there are any."""
-        ...
-
     async def expired(self, before: float) -> Sequence[Job]:
         """Ended jobs with files that are older than `before`."""
         ...

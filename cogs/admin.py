@@ -86,6 +86,7 @@ class Admin(CoreCog, commands.GroupCog, group_name="admin", group_description="M
         active_per_member="The same, of one member",
         queued_per_member="How many jobs of one member may wait",
         queued_per_guild="How many jobs may wait in all",
+        spend_per_day="What jobs may cost in 24 hours, in the operator's currency",
     )
     async def limits_set(
         self,
@@ -96,6 +97,7 @@ class Admin(CoreCog, commands.GroupCog, group_name="admin", group_description="M
         active_per_member: _AtLeastOne | None = None,
         queued_per_member: _AtLeastOne | None = None,
         queued_per_guild: _AtLeastOne | None = None,
+        spend_per_day: Range[float, 0] | None = None,
     ) -> None:
         given = {
             "jobs_per_hour": jobs_per_hour,
@@ -104,6 +106,7 @@ class Admin(CoreCog, commands.GroupCog, group_name="admin", group_description="M
             "active_per_member": active_per_member,
             "queued_per_member": queued_per_member,
             "queued_per_guild": queued_per_guild,
+            "spend_per_day": spend_per_day,
         }
         own = {name: value for name, value in given.items() if value is not None}
         if not own:

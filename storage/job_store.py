@@ -173,10 +173,6 @@ class SqliteJobStore:
         wanted = {"guild_id": guild_id, "member_id": member_id, "state": state.value if state else None, "limit": limit}
         return await self._list(lambda connection: self._jobs.recent_jobs(connection, **wanted))
 
-    async def usual_seconds(self, request: GenerationRequest) -> float | None:
-        measured = await self.measured(request)
-        return measured.median if measured else None
-
     async def expired(self, before: float) -> Sequence[Job]:
         return await self._list(lambda connection: self._jobs.expired_jobs(connection, before=before))
 

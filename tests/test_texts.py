@@ -352,6 +352,7 @@ def test_every_kind_of_user_error_has_words() -> None:
         (BadPicture(PictureProblem.EMPTY, option="last_image"), "`last_image` is empty"),
         (errors.RateLimited(Scope.GUILD, 50, 1_234.2), "<t:1235:R>"),
         (NotAllowed(Rule.BOT_PERMISSION, "Attach Files"), "**Attach Files**"),
+        (NotAllowed(Rule.TOO_EXPENSIVE, "0.7 0.5"), "0.7 for one try, and 0.5 is the most in 24 hours"),
         (NotAllowed(Rule.BEYOND_OPERATOR, "jobs_per_hour 60"), "`jobs_per_hour` takes at most 60"),
         (NotAllowed(Rule.CHANNEL, "<#1> <#2>"), "<#1> or <#2>"),
     ],

@@ -49,7 +49,8 @@ class Paces:
         """The rows count from the submission, the document from the start: the shorter is nearer to the truth."""
         found: list[float | None] = []
         with contextlib.suppress(StorageUnavailable):
-            found.append(await self._store.usual_seconds(request))
+            measured = await self._store.measured(request)
+            found.append(measured.median if measured else None)
         # One that is not on offer any more is still being made.
         with contextlib.suppress(NoSuchModel):
             found.append(self._catalog.usual_seconds(request))

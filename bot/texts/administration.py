@@ -1,5 +1,6 @@
 """Private answers to moderators."""
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
 
@@ -24,7 +25,11 @@ def limits(own: GuildLimits, operator: GuildLimits) -> str:
 
 
 def _limit(which: str, own: GuildLimits, operator: GuildLimits) -> str:
-    return f"`{which}` {number(getattr(own, which))} (the operator allows {number(getattr(operator, which))})"
+    return f"`{which}` {_amount(getattr(own, which))} (the operator allows {_amount(getattr(operator, which))})"
+
+
+def _amount(value: float) -> str:
+    return number(value) if value < math.inf else "any"
 
 
 def model_allowed(model: str) -> str:

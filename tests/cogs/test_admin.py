@@ -28,6 +28,14 @@ async def test_limits_are_set_within_the_operators_and_in_force_at_once(world: W
     assert await world.matinee.audited() == [("limits set", world.admin.id)]
 
 
+async def test_what_a_guild_spends_in_a_day_has_no_limit_until_one_is_set(world: World) -> None:
+    assert "`spend_per_day` any (the operator allows any)" in words(
+        await world.admin.slash(world.channel, "admin limits show")
+    )
+    shown = words(await world.admin.slash(world.channel, "admin limits set", spend_per_day=2.5))
+    assert "`spend_per_day` 2.5 (the operator allows any)" in shown
+
+
 async def test_limits_beyond_the_operators_are_refused_by_name(world: World) -> None:
     assert "`burst` takes at most 5" in words(await world.admin.slash(world.channel, "admin limits set", burst=6))
     assert await world.matinee.policies.limits(world.guild.id) == OPERATOR

@@ -246,14 +246,18 @@ class TestFinding:
             shop.clock.time += seconds
             await shop.make(running)
 
-        assert await shop.store.usual_seconds(request()) is None
+        async def usual(**kind: object) -> float | None:
+            measured = await shop.store.measured(request(**kind))
+            return measured and measured.median
+
+        assert await usual() is None
         for _ in range(30):
             await made(1000)
         for seconds in range(50):
             await made(seconds + 1, size=0)
             await made(seconds + 1)
         await made(7, model="wan22-fast-t2v-pro")
-        assert await shop.store.usual_seconds(request()) == pytest.approx(25.5)
-        assert await shop.store.usual_seconds(request(size=0)) == pytest.approx(25.5)
-        assert await shop.store.usual_seconds(request("wan22-fast-t2v-pro")) == pytest.approx(7)
-        assert await shop.store.usual_seconds(request(size=3)) is None
+        assert await usual() == await usual(size=0) == pytest.approx(25.5)
+        assert (await shop.store.measured(request())).p90 == pytest.approx(45.1)
+        assert await usual(model="wan22-fast-t2v-pro") == pytest.approx(7)
+        assert await usual(size=3) is None
