@@ -38,6 +38,8 @@ class Warden:
         self._live, self._announcer, self._clock, self._patience = live, announcer, clock, patience
         self._bell = Bell(clock)
         self._known: frozenset[Trouble] = frozenset()
+        # Jobs that nobody can stand in for, as long as the same models are in trouble.
+        self._in_vain: set[str] = set()
 
     def observe(self, job: Job) -> None:
         """Hears of every committed job: what became of an attempt may mean trouble, a new job may come into some."""
@@ -61,6 +63,8 @@ class Warden:
         """One round over the waiting jobs. Returns how many seconds the next one may be away."""
         troubles = await self._store.troubles()
         changed, self._known = self._known ^ frozenset(troubles), frozenset(troubles)
+        if changed:
+            self._in_vain.clear()
         due = {trouble for trouble in troubles if trouble.again_at <= self._clock.now()}
         rest = _LONGEST_REST
         for number, job in enumerate(self._waiting(), 1):
@@ -70,7 +74,7 @@ class Warden:
                 due.remove(trouble)
             elif trouble is not None or self._catalog.provider(job.provider) is None:
                 rest = min(rest, await self._look_after(job, trouble, troubles))
-            if trouble_of(changed, job.provider, job.request.model) is not None:
+            if changed and trouble_of(changed, job.provider, job.request.model) is not None:
                 self._announcer.changed(job)
             if number % _AT_ONCE == 0:
                 await asyncio.sleep(0)
@@ -82,8 +86,10 @@ class Warden:
     async def _look_after(self, job: Job, trouble: Trouble | None, troubles: Sequence[Trouble]) -> float:
         """`trouble` is None when the provider is not configured any more. Returns seconds until the job's end."""
         try:
-            if await self._stand_ins.take_over(job, troubles):
-                return _LONGEST_REST
+            if job.id not in self._in_vain:
+                if await self._stand_ins.take_over(job, troubles):
+                    return _LONGEST_REST
+                self._in_vain.add(job.id)
             if trouble is not None:
                 left = trouble.ends_at(job.queued_at or job.created_at, self._patience) - self._clock.now()
                 if left > 0:
