@@ -11,17 +11,13 @@ T = TypeVar("T")
 # Ten thousand requests under way cost one provider less than 60 questions a second.
 PER_SECOND = 50.0
 AT_ONCE = 48
-# Dearer than this, a question would hardly ever be asked.
-_HIGHEST_PRICE = 30.0
-# Pauses are planned for a little less than what is allowed, so that who is due is asked when it is due.
-_SPARE = 0.9
 # A provider that says "too many" is asked half as often, and every answer makes it a little more again.
 _SLOWEST, _RECOVERY = 1.0, 1.02
 
 
 @dataclass(slots=True)
 class Agenda(Generic[T]):
-    """Who is due first is asked first. All times are monotonic seconds.
+    """Who is due first is asked first; nobody overtakes. All times are monotonic seconds.
 
     At most `at_once` questions are under way and `per_second` begin in any second, but for those of a process that
     has just started (`put_first`): nobody knows how its requests stand.
@@ -36,9 +32,7 @@ class Agenda(Generic[T]):
     _slot: float = 0.0
     _open_at: float = 0.0
     _first: deque[T] = field(default_factory=deque)
-    _later: list[tuple[float, int, float, T]] = field(default_factory=list)
-    # Questions a second that those who wait would ask at a price of one.
-    _wanted: float = 0.0
+    _later: list[tuple[float, int, T]] = field(default_factory=list)
     _order: "itertools.count[int]" = field(default_factory=itertools.count)
 
     def __post_init__(self) -> None:
@@ -47,15 +41,8 @@ class Agenda(Generic[T]):
     def put_first(self, item: T) -> None:
         self._first.append(item)
 
-    def put(self, item: T, due: float, pause: float) -> None:
-        """`pause` is what it would wait at a price of one."""
-        heapq.heappush(self._later, (due, next(self._order), 1 / pause, item))
-        self._wanted += 1 / pause
-
-    @property
-    def price(self) -> float:
-        """How many times as long pauses have to be for all to have their turn."""
-        return min(_HIGHEST_PRICE, max(1.0, self._wanted / (_SPARE * self._rate)))
+    def put(self, item: T, due: float) -> None:
+        heapq.heappush(self._later, (due, next(self._order), item))
 
     def take(self, now: float) -> T | None:
         """Whose turn it is now. The question counts as under way until `done`."""
@@ -67,8 +54,7 @@ class Agenda(Generic[T]):
             if self._rate == self.per_second:
                 return item
         else:
-            _, _, wanted, item = heapq.heappop(self._later)
-            self._wanted -= wanted
+            item = heapq.heappop(self._later)[2]
         self._slot = max(self._slot, now) + 1 / self._rate
         return item
 
@@ -77,7 +63,7 @@ class Agenda(Generic[T]):
         most = 1 if self.refused else self.at_once
         if self.under_way >= most or not (self._first or self._later):
             return None
-        ready = max(self._open_at, 0.0 if self._first else self._later[0][0])
+        ready = max(self._open_at, now if self._first else self._later[0][0])
         if not self._first or self._rate < self.per_second:
             ready = max(ready, self._slot)
         return max(0.0, ready - now)

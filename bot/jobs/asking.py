@@ -75,7 +75,7 @@ class Desk:
             self._agenda.put_first(watch)
             self._bell.ring()
         else:
-            self._put(watch, FIRST, FIRST)
+            self._put(watch, FIRST)
 
     def note(self, error: ProviderError) -> None:
         """What one answer says about the provider as a whole."""
@@ -114,9 +114,9 @@ class Desk:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def _put(self, watch: Watch, pause: float, at_price_one: float) -> None:
+    def _put(self, watch: Watch, pause: float) -> None:
         due = self._clock.monotonic() + pause * _jitter(watch)
-        self._agenda.put(watch, due, at_price_one)
+        self._agenda.put(watch, due)
         if due < self._wakes_at:
             self._bell.ring()
 
@@ -179,9 +179,7 @@ class Desk:
         if watch.end is not None:
             self._ended(watch)
             return
-        pause = plan.pause(now, pace)
-        price = self._agenda.price
-        self._put(watch, pause if price == 1 else plan.pause(now, pace, price), pause)
+        self._put(watch, plan.pause(now, pace))
 
 
 def _jitter(watch: Watch) -> float:

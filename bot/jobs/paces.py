@@ -12,7 +12,8 @@ from bot.jobs.estimate import Pace
 from bot.ports import Clock, JobStore
 
 _FRESH_SECONDS = 60.0
-_REMEMBERED, _ENOUGH = 50, 5
+# Those that are ready first are the fastest, so what is expected counts as much as so many that were seen.
+_REMEMBERED, _TRUST = 50, 10
 
 
 @dataclass(slots=True)
@@ -35,7 +36,8 @@ class Paces:
         now = self._clock.monotonic()
         if kind.pace is None or now - kind.asked_at >= _FRESH_SECONDS:
             kind.asked_at = now
-            kind.pace = Pace(median(kind.runs) if len(kind.runs) >= _ENOUGH else await self._usual(request))
+            usual = await self._usual(request)
+            kind.pace = Pace(median([*kind.runs, *[usual] * _TRUST]) if usual else 0.0)
         return kind.pace
 
     def learn(self, request: GenerationRequest, run: float) -> None:

@@ -22,8 +22,6 @@ SHORTEST, LONGEST, LONGEST_IN_QUEUE = 0.8, 90.0, 240.0
 _SHARE_OF_RUN, _SHARE_OF_WAIT = 0.6, 0.5
 # As long as the end is not known to within so many seconds, so much of the rest is waited to know it better.
 _SURE_ENOUGH, _SHARE_OF_REST = 3.0, 0.7
-# A price above this leaves no question for knowing better.
-_DEAR = 1.5
 # What is later than anybody expected is asked after less and less.
 _SHARE_OF_DELAY = 0.1
 # How many questions one second of delay is worth.
@@ -112,24 +110,24 @@ class Plan:
         run = self.estimate.ran((since + now) / 2)
         return run if run is not None and now - since <= _SHARE_OF_DELAY * run else None
 
-    def pause(self, now: float, pace: Pace, price: float = 1.0) -> float:
-        """Seconds until the next question. `price`: what a question costs, as many times as when nobody else waits."""
+    def pause(self, now: float, pace: Pace) -> float:
+        """Seconds until the next question."""
         if self._mistakes:
-            return _MISTAKE_PAUSE * price
+            return _MISTAKE_PAUSE
         if self.failures:
-            return backoff(self.failures, not_found=self._not_found > 0) * price
+            return backoff(self.failures, not_found=self._not_found > 0)
         if self.estimate.end is None:
             pause = max(FIRST, _SHARE_OF_RUN * pace.run, _SHARE_OF_WAIT * self.estimate.wait(now))
-            return min(pause, LONGEST_IN_QUEUE) * price
-        return max(SHORTEST * price, min(self._until_likely(now, self.estimate.end, price), LONGEST * price))
+            return min(pause, LONGEST_IN_QUEUE)
+        return max(SHORTEST, min(self._until_likely(now, self.estimate.end), LONGEST))
 
-    def _until_likely(self, now: float, end: float, price: float) -> float:
+    def _until_likely(self, now: float, end: float) -> float:
         rest, spread = end - now, self.estimate.spread
-        pause = rest + spread * _next(-rest / spread, price * math.sqrt(2 / (_WORTH * spread)))
-        if rest > 0 and spread > _SURE_ENOUGH and price < _DEAR and self.estimate.silent < 2:
+        pause = rest + spread * _next(-rest / spread, math.sqrt(2 / (_WORTH * spread)))
+        if rest > 0 and spread > _SURE_ENOUGH and self.estimate.silent < 2:
             return min(pause, _SHARE_OF_REST * rest)
         late = -rest - 2 * spread
-        return max(pause, price * _SHARE_OF_DELAY * late)
+        return max(pause, _SHARE_OF_DELAY * late)
 
 
 def _next(moment: float, cost: float) -> float:

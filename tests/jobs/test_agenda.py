@@ -1,6 +1,5 @@
 """What all requests at one provider may ask together."""
 
-import random
 from itertools import pairwise
 
 import pytest
@@ -37,7 +36,7 @@ def asked(agenda: Agenda[str], until: float, now: float = 0.0, *, takes: float =
 def test_who_is_due_first_is_asked_first():
     agenda: Agenda[str] = Agenda()
     for name, due in (("late", 3.0), ("soon", 1.0), ("next", 2.0)):
-        agenda.put(name, due, 5.0)
+        agenda.put(name, due)
     assert asked(agenda, 10) == [(1.0, "soon"), (2.0, "next"), (3.0, "late")]
     assert agenda.take(10.0) is None
 
@@ -51,7 +50,7 @@ def test_who_is_due_first_is_asked_first():
 def test_nobody_asks_more_than_the_budget_and_everybody_has_a_turn(dues, rate, at_once, takes):
     agenda: Agenda[int] = Agenda(per_second=rate, at_once=at_once)
     for number, due in enumerate(dues):
-        agenda.put(number, due, 5.0)
+        agenda.put(number, due)
     found = asked(agenda, 1e9, takes=takes)
     assert sorted(number for _, number in found) == list(range(len(dues)))
     times = [at for at, _ in found]
@@ -67,7 +66,7 @@ def test_those_of_a_new_process_are_not_held_back_by_the_budget():
     agenda: Agenda[str] = Agenda(per_second=1, at_once=10)
     for number in range(1000):
         agenda.put_first(str(number))
-    agenda.put("later", 0.0, 5.0)
+    agenda.put("later", 0.0)
     found = asked(agenda, 1e9, takes=0.02)
     assert found[-2][0] < 2.1
     assert found[-1][1] == "later"
@@ -90,7 +89,7 @@ def test_what_was_under_way_together_slows_it_down_once_and_answers_bring_it_bac
     for _ in range(10):
         agenda.slow_down(0.0, 5.0)
     for number in range(400):
-        agenda.put(str(number), 0.0, 5.0)
+        agenda.put(str(number), 0.0)
     first = agenda.take(5.0)
     assert first is not None
     assert agenda.wait(5.0) == pytest.approx(1 / 20)
@@ -103,7 +102,7 @@ def test_what_was_under_way_together_slows_it_down_once_and_answers_bring_it_bac
 def test_while_a_key_is_refused_one_question_shows_whether_it_is_taken_again():
     agenda: Agenda[str] = Agenda()
     for number in range(5):
-        agenda.put(str(number), 0.0, 5.0)
+        agenda.put(str(number), 0.0)
     agenda.refused = True
     agenda.close(0.0, 60.0)
     assert agenda.wait(0.0) == 60
@@ -111,19 +110,3 @@ def test_while_a_key_is_refused_one_question_shows_whether_it_is_taken_again():
     assert agenda.wait(61.0) is None
     agenda.done()
     assert agenda.wait(61.0) == 0
-
-
-def test_the_price_lets_all_who_wait_ask_within_the_budget():
-    agenda: Agenda[int] = Agenda(per_second=50)
-    chance = random.Random(1)
-    assert agenda.price == 1
-    pauses = [chance.uniform(1, 60) for _ in range(2000)]
-    for number, pause in enumerate(pauses):
-        agenda.put(number, 0.0, pause)
-    assert sum(1 / (pause * agenda.price) for pause in pauses) <= 50
-    now = 100.0
-    for _ in pauses:
-        now += 1
-        assert agenda.take(now) is not None
-        agenda.done()
-    assert agenda.price == 1
