@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from functools import partial
 
 import discord
@@ -26,7 +27,17 @@ log = logging.getLogger(__name__)
 # An interaction's token lives 15 minutes; with it, its answer cannot come later.
 _ACKNOWLEDGED_WITHIN_MS = 16 * 60 * 1000
 _EDIT_TRIES = 3
-_Way = Callable[[Job, Fitting, bool], Awaitable[Delivered]]
+
+
+@dataclass(slots=True)
+class _Doubt:
+    """What is not known of earlier tries. `unseen`: one may be in a channel where we may not look any more."""
+
+    doubtful: bool
+    unseen: bool = False
+
+
+_Way = Callable[[Job, Fitting, _Doubt], Awaitable[Delivered]]
 
 
 class ChannelDelivery:
@@ -63,16 +74,16 @@ class ChannelDelivery:
         self._begun.add(job.id)
         try:
             with Fitting(self._artifacts, artifact) as fitting:
-                delivered = await self._deliver(job, fitting, doubtful)
+                delivered = await self._deliver(job, fitting, _Doubt(doubtful))
         except DeliveryError:
             self._begun.discard(job.id)
             raise
         self._begun.discard(job.id)
         return delivered
 
-    async def _deliver(self, job: Job, fitting: Fitting, doubtful: bool) -> Delivered:
+    async def _deliver(self, job: Job, fitting: Fitting, doubt: _Doubt) -> Delivered:
         try:
-            return await self._to_channel(job, fitting, doubtful)
+            return await self._to_channel(job, fitting, doubt)
         except Refused as refused:
             first = refused
         answer = Answer.GUILD_GONE if self._has_left(job) else first.answer
@@ -82,7 +93,7 @@ class ChannelDelivery:
             log.error("Discord does not understand our message", extra={"job": job.id, "why": str(first)})
         for way in self._ways(answer):
             try:
-                return await way(job, fitting, doubtful)
+                return await way(job, fitting, doubt)
             except Refused as refused:
                 log.info("fall-back refused", extra={"job": job.id, "why": str(refused)})
         raise DeliveryError(CAUSES[answer], str(first)) from first
@@ -99,27 +110,35 @@ class ChannelDelivery:
     def _has_left(self, job: Job) -> bool:
         return self._client.is_ready() and self._client.get_guild(job.to.guild_id) is None
 
-    async def _to_channel(self, job: Job, fitting: Fitting, doubtful: bool) -> Delivered:
+    async def _to_channel(self, job: Job, fitting: Fitting, doubt: _Doubt) -> Delivered:
         channel = self._client.get_partial_messageable(job.to.channel_id, guild_id=job.to.guild_id)
-        return await self._post(channel, job.to.guild_id, job, fitting, doubtful)
+        return await self._post(channel, job.to.guild_id, job, fitting, doubt)
 
-    async def _to_member(self, job: Job, fitting: Fitting, doubtful: bool) -> Delivered:
+    async def _to_member(self, job: Job, fitting: Fitting, doubt: _Doubt) -> Delivered:
         channel = await self._line.patiently(lambda: self._client.create_dm(discord.Object(job.to.member_id)))
-        return await self._post(channel, None, job, fitting, doubtful)
+        if not doubt.unseen:
+            return await self._post(channel, None, job, fitting, doubt)
+        found, _ = await self._history.find(channel, anchor(job), holds_film(job))
+        if found is None:
+            # It may be in its channel, where its member sees it.
+            raise Refused(Answer.NO_PERMISSION)
+        return Delivered(found.id, direct=True)
 
     async def _post(
-        self, channel: discord.abc.Messageable, guild_id: int | None, job: Job, fitting: Fitting, doubtful: bool
+        self, channel: discord.abc.Messageable, guild_id: int | None, job: Job, fitting: Fitting, doubt: _Doubt
     ) -> Delivered:
         """Post with the job's nonce; whenever it is unknown what became of an earlier try, look first."""
 
         async def posted(known: Age | None) -> tuple[int | None, Age]:
             try:
                 message, age = await self._history.find(channel, anchor(job), holds_film(job))
-            except Refused:
+            except Refused as refused:
+                doubt.unseen = refused.answer is not Answer.CHANNEL_GONE
                 if known is None or known.over:
                     raise
                 # Where we may not look, the nonce has to do, for as long as Discord remembers it.
                 return None, known
+            doubt.unseen = False
             return message.id if message is not None else None, age
 
         async def attempt(film: Artifact) -> int:
@@ -130,7 +149,7 @@ class ChannelDelivery:
             return await self._line.post(post, posted, age)
 
         age = Age(self._clock)
-        if doubtful:
+        if doubt.doubtful:
             found, age = await posted(None)
             if found is not None:
                 return Delivered(found, direct=guild_id is None)
@@ -140,7 +159,7 @@ class ChannelDelivery:
         message_id = await fitting.deliver(limit, attempt, partial(self._limits.learn, guild_id))
         return Delivered(message_id, direct=guild_id is None)
 
-    async def _to_acknowledgement(self, job: Job, fitting: Fitting, doubtful: bool) -> Delivered:
+    async def _to_acknowledgement(self, job: Job, fitting: Fitting, doubt: _Doubt) -> Delivered:
         """The film takes the place of the queue message: an edit needs no permission to write, and may be repeated."""
         if job.ack_message_id is None:
             raise Refused(Answer.MESSAGE_GONE)
