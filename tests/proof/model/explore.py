@@ -87,7 +87,7 @@ class _Search:
                 self._came_from.append((here, label))
                 self._before.append([])
             self._before[there].append(here)
-            if after.row.state != world.row.state:
+            if after.row.state != world.row.state and after.restores == world.restores:
                 self._found.moves.add((world.row.state, after.row.state))
 
     def _without_a_way(self) -> list[int]:
