@@ -130,9 +130,11 @@ def picture() -> bytes:
 async def _other_commands(alice: MemberDriver, mara: MemberDriver, channel: Channel) -> dict[str, bool]:
     """Every command that makes nothing, and whether it was answered privately."""
     answered = {}
+    job_id = next(each.content.split("`")[1] for each in alice.messages(channel) if each.content.startswith("Job `"))
     for member, name, options in (
         (alice, "queue", {}),
         (alice, "models", {}),
+        (alice, "show", {"job": job_id}),
         (mara, "admin limits show", {}),
         (mara, "admin limits set", {"burst": 50}),
         (mara, "admin models deny", {"model": "skyreels"}),
@@ -144,6 +146,9 @@ async def _other_commands(alice: MemberDriver, mara: MemberDriver, channel: Chan
         (mara, "admin blocked", {}),
         (mara, "admin unblock", {"member": alice.user}),
         (mara, "admin jobs", {}),
+        (mara, "admin held list", {}),
+        (mara, "admin held release", {}),
+        (mara, "admin held drop", {}),
         (mara, "admin pause", {"reason": "a rehearsal"}),
         (mara, "admin resume", {}),
     ):

@@ -27,6 +27,7 @@ async def it(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Scene]:
         await films_and_failures(playing)
         await words_in_private(playing)
         await everyone_was_told(playing)
+        await shown_after_all(playing)
         yield playing
 
 
@@ -54,19 +55,32 @@ async def films_and_failures(it: Scene) -> None:
     closed.set_permissions(it.guild.bot, deny=Permission.ATTACH_FILES)
     for job in (*films, sent):
         await it.film(job)
-    it.discord.faults.add(Fault("POST /channels/*/messages", status=400, code=200000))
-    await it.told(await it.ask("image"))
+    strict = it.guild.add_channel("strict")
+    it.discord.faults.add(Fault(f"POST /channels/{strict.id}/messages", status=400, code=200000))
+    await it.told(await it.ask("image", channel=strict))
+
+
+async def shown_after_all(it: Scene) -> None:
+    (row,) = [row for row in it.jobs() if row["state"] == "undeliverable"]
+    (notice,) = it.notices(row["id"])
+    assert f"/show job:{row['id']}" in notice.content
+    await it.alice.slash(notice.channel, "show", job=row["id"])
+    film = await it.film(row["id"])
+    assert (await it.reaches(row["id"], "done"))["result_message_id"] == film.id
+    await it.told(row["id"])
 
 
 async def words_in_private(it: Scene) -> None:
     for command in ("queue", "models"):
         private(await it.alice.slash(it.channel, command))
+    private(await it.alice.slash(it.channel, "show", job=it.jobs()[0]["id"]))
     private(await it.alice.slash(it.channel, "video", prompt="a cat", model=WAN, fps=1))
     private(await crafted.command(it, "video", option("prompt", "x" * 2001)))
     await it.alice.complete(it.channel, "video", focused="model", prompt="x", model="wan")
     await it.alice.complete(it.channel, "cancel", focused="job", job="")
     for verb, options in (
         ("limits show", {}), ("limits set", {"burst": 5}), ("models deny", {"model": WAN}), ("jobs", {}),
+        ("held list", {}), ("held release", {}), ("held drop", {}),
         ("block", {"member": it.chen.user, "until": "2h"}), ("blocked", {}), ("pause", {"reason": "@everyone out"}),
     ):  # fmt: skip
         private(await it.mara.slash(it.channel, f"admin {verb}", **options))
@@ -85,7 +99,7 @@ async def test_every_request_is_as_discord_describes_it(it: Scene) -> None:
 
 async def test_commands_are_for_guilds_and_admin_for_moderators(it: Scene) -> None:
     known = {command["name"]: command for command in it.discord.commands.all(None)}
-    assert set(known) == {"video", "animate", "image", "queue", "cancel", "models", "admin"}
+    assert set(known) == {"video", "animate", "image", "queue", "cancel", "models", "show", "admin"}
     for command in known.values():
         assert command["contexts"] == [0]
         assert command["integration_types"] == [0]
