@@ -6,7 +6,6 @@ import math
 import sqlite3
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
-from typing import Any
 
 from bot.domain.budget import Budget
 from bot.domain.errors import Evidence
@@ -46,16 +45,8 @@ class _Guild:
 
 
 class Claims:
-    def __init__(
-        self,
-        jobs: Any,  # noqa: ANN401  # loaded queries
-        operator: GuildLimits,
-        clock: SteadyClock,
-        lanes: Lanes,
-        ledger: Ledger,
-        health: Health,
-    ) -> None:
-        self._queries, self._policies, self._jobs = load_queries("claims.sql"), load_queries("policies.sql"), jobs
+    def __init__(self, operator: GuildLimits, clock: SteadyClock, lanes: Lanes, ledger: Ledger, health: Health) -> None:
+        self._queries, self._policies = load_queries("claims.sql"), load_queries("policies.sql")
         self._operator, self._clock = operator, clock
         self._lanes, self._ledger, self._health = lanes, ledger, health
         self._places: dict[str, int] = {}
@@ -214,7 +205,7 @@ class Claims:
             tries=job.tries + 1,
             first_try_at=job.first_try_at or moment.wall,
         )
-        started = update(self._jobs, connection, job, starting)
+        started = update(connection, job, starting)
         self._gave_way = {lane for lane in self._gave_way if lane[1] != job.to.guild_id}
         self._lanes.started(connection, started, turn)
         return started

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from bot.domain.errors import Evidence, NotAllowed, RateLimited, Rule, Scope
 from bot.domain.forecast import Crowd
 from bot.domain.generation import GenerationRequest
-from bot.domain.health import OURS, Trouble
+from bot.domain.health import Trouble, is_providers_doing
 from bot.domain.job import Job, JobState
 from bot.domain.limits import GuildLimits
 from bot.ports import Claim, Clock, Measured, Waiting
@@ -52,7 +52,7 @@ class SqliteJobStore:
         self._jobs = load_queries("jobs.sql")
         self._health = Health(load_queries("health.sql"))
         self._steady, self._lanes, self._ledger = SteadyClock(clock), Lanes(weights or {}), Ledger(prices or {})
-        self._claims = Claims(self._jobs, operator, self._steady, self._lanes, self._ledger, self._health)
+        self._claims = Claims(operator, self._steady, self._lanes, self._ledger, self._health)
         self._outlook = Outlook(self._jobs, self._claims, self._lanes, self._ledger, self._steady)
 
     async def add(self, job: Job, caps: GuildLimits) -> Job | None:
@@ -104,7 +104,7 @@ class SqliteJobStore:
         return stored
 
     def _update(self, connection: sqlite3.Connection, old: Job, new: Job) -> Job:
-        stored = update(self._jobs, connection, old, new)
+        stored = update(connection, old, new)
         self._lanes.follow(connection, old, stored)
         if old.state is JobState.SUBMITTING and stored.state is JobState.SUBMITTED:
             self._health.accepted(connection, stored)
@@ -137,7 +137,7 @@ class SqliteJobStore:
         def work(connection: sqlite3.Connection) -> Job:
             now = self._clock.now()
             self._claims.settle(connection, job, evidence, status, retry_at)
-            if moved.cause not in OURS:
+            if is_providers_doing(evidence, moved.cause):
                 self._health.learn(connection, job, evidence, status, retry_at, now)
             return self._update(connection, job, moved)
 

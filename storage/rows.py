@@ -49,7 +49,7 @@ def to_job(row: sqlite3.Row) -> Job:
     )
 
 
-def update(queries: Any, connection: sqlite3.Connection, old: Job, new: Job) -> Job:  # noqa: ANN401  # loaded queries
+def update(connection: sqlite3.Connection, old: Job, new: Job) -> Job:
     """The job as it is stored now: a member may throw the result away at any time, and that stays. Raises Stale."""
     changed: dict[str, Any] = {"epoch": new.epoch}
     changed |= {name: _encode(getattr(new, name)) for name in _COLUMNS if getattr(new, name) is not getattr(old, name)}

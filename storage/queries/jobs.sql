@@ -14,19 +14,6 @@ SELECT 1 FROM jobs WHERE retry_of = :job_id;
 -- name: job_by_id^
 SELECT * FROM jobs WHERE id = :id;
 
--- name: update_job^
--- Compare and set: nothing happens when the row has moved on (R9), or when its queue message has become known since.
--- A member may throw the result away at any time; that stays.
-UPDATE jobs
-SET state = :state, epoch = :epoch, ack_message_id = :ack_message_id, queued_at = :queued_at, not_before = :not_before,
-    tries = :tries, repeated = :repeated, first_try_at = :first_try_at, attempt_id = :attempt_id,
-    started_at = :started_at, remote = :remote, discard = coalesce(discard, :discard), artifact = :artifact,
-    made_at = :made_at, result_message_id = :result_message_id, direct = :direct, cause = :cause, detail = :detail, told = :told,
-    ended_at = :ended_at, has_files = :has_files, charged = :charged, held_from = :held_from,
-    asked_model = :asked_model, request = :request, model = :model, provider = :provider
-WHERE id = :id AND state = :from_state AND epoch = :from_epoch AND ack_message_id IS :from_ack
-RETURNING *;
-
 -- name: waiting_counts^
 -- How full the queues are, for admission.
 SELECT count(*) AS guild, coalesce(sum(member_id = :member_id), 0) AS member
