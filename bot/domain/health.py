@@ -27,8 +27,12 @@ _FAILURES = {
     Evidence.AMBIGUOUS: Cause.FAILING,
     Evidence.CHARGED_UNUSABLE: Cause.FAILING,
 }
-# Ends that are no provider's doing.
-OURS = frozenset({Cause.RESTARTED, Cause.CRASHED, Cause.STORAGE_FULL, Cause.PICTURE_GONE})
+_OURS = frozenset({Cause.RESTARTED, Cause.CRASHED, Cause.STORAGE_FULL})
+
+
+def is_providers_doing(evidence: Evidence, cause: Cause | None) -> bool:
+    """Whether an attempt that ended so says anything of its provider. We may have cut it, or never come to send it."""
+    return cause is Cause.UNREACHABLE if evidence is Evidence.NOT_SENT else cause not in _OURS
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,7 +74,7 @@ class Submission:
             return await self.salvaged(job) or await self.uncertain(job, Cause.RESTARTED)
         except TooOld:
             # This process was suspended since the claim (R8). No byte has left, and no try is used up.
-            return await self._store.settle(job, Evidence.NOT_SENT, JobState.QUEUED, tries=job.tries - 1)
+            return await self._store.settle(job, Evidence.NOT_SENT, JobState.QUEUED, tries=job.tries - 1, cause=None)
         except ProviderError as error:
             return await self._answer(job, provider, error)
         except OSError:

@@ -28,7 +28,8 @@ async def claimed(shop: Shop, model: str = WAN) -> Job:
 
 async def settle(shop: Shop, job: Job, evidence: Evidence, status: int | None = None, **more: object) -> Job:
     to = JobState.RESULT if evidence is Evidence.MADE else JobState.QUEUED
-    return await shop.store.settle(job, evidence, to, status=status, **more)
+    cause = Cause.UNREACHABLE if evidence is Evidence.NOT_SENT else None
+    return await shop.store.settle(job, evidence, to, status=status, cause=cause, **more)
 
 
 class TestClaims:
@@ -94,6 +95,9 @@ class TestTroubles:
             for _ in range(6):
                 job = await claimed(shop)
                 await shop.store.settle(job, Evidence.AMBIGUOUS, JobState.AMBIGUOUS, cause=cause)
+        for cause in (None, Cause.PICTURE_GONE):
+            for _ in range(6):
+                await shop.store.settle(await claimed(shop), Evidence.NOT_SENT, JobState.REFUSED, cause=cause)
         assert await shop.store.troubles() == []
 
 
