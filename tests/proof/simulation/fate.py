@@ -87,7 +87,6 @@ class Fate:
         guild = self._chance.choice(sorted(GUILDS))
         hall = self._theatre.hall
         channel = hall.channels[self._chance.choice(channels(guild))]
-        channel.troubled = True
         what = self._chance.choice(("send", "send", "view", "history", "direct"))
         self.met[f"channel: no {what}"] += 1
         if what == "direct":
@@ -102,10 +101,8 @@ class Fate:
         await asyncio.sleep(self._chance.uniform(0.2, 0.8) * until)
         hall, guild = self._theatre.hall, 13
         doomed = hall.channels[channels(12)[1]]
-        doomed.gone = doomed.troubled = True
+        doomed.gone = True
         self.met["channel: gone"] += 1
-        for channel in channels(guild):
-            hall.channels[channel].troubled = True
         del hall.guilds[guild]
         self.met["guild: removed"] += 1
         self._tell("GUILD_DELETE", {"id": str(guild)})

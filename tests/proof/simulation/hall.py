@@ -27,7 +27,8 @@ class Refusal(Exception):
 
 @dataclass(eq=False)
 class Post:
-    """A message. `texts` are all that it has ever said; `handed` are files that a member asked for with `/show`."""
+    """A message. `texts` are all that it has ever said; `handed` files were asked for with `/show`, `put_in` ones
+    came by an edit."""
 
     id: int
     channel: "Channel"
@@ -35,6 +36,7 @@ class Post:
     content: str = ""
     files: dict[str, bytes] = field(default_factory=dict)
     handed: dict[str, bytes] = field(default_factory=dict)
+    put_in: set[str] = field(default_factory=set)
     components: list[Json] = field(default_factory=list)
     flags: int = 0
     nonce: str | None = None
@@ -56,7 +58,7 @@ class Post:
 
 @dataclass(eq=False)
 class Channel:
-    """`guild` is None for direct messages. `may_read` is about older messages; `troubled`: it was closed at times."""
+    """`guild` is None for direct messages. `may_read` is about older messages; `hidden`: the bot wanted to."""
 
     id: int
     guild: int | None
@@ -64,7 +66,7 @@ class Channel:
     may_view: bool = True
     may_read: bool = True
     gone: bool = False
-    troubled: bool = False
+    hidden: bool = False
     posts: dict[int, Post] = field(default_factory=dict)
 
 
@@ -118,6 +120,7 @@ class Hall:
         if channel is None or channel.gone:
             raise Refusal(404, 10003)
         if not channel.may_view or (channel.guild is not None and channel.guild not in self.guilds):
+            channel.hidden = True
             raise Refusal(403, 50001)
         if sending and not channel.may_send:
             raise Refusal(403, 50007 if channel.guild is None else 50013)
@@ -148,12 +151,14 @@ class Hall:
         post = channel.posts.get(message_id)
         if post is None or post.deleted:
             raise Refusal(404, 10008)
+        post.put_in |= files.keys()
         return self._change(post, payload, files)
 
     def history(self, channel_id: int, after: int, before: int | None, limit: int) -> list[Post]:
         """The oldest `limit` after that id, newest first."""
         channel = self.open(channel_id, sending=False)
         if not channel.may_read:
+            channel.hidden = True
             return []
         found = [p for p in channel.posts.values() if p.id > after and not p.deleted and (not before or p.id < before)]
         return sorted(found, key=lambda post: -post.id)[-limit:]
