@@ -47,6 +47,8 @@ ORDER BY max(coalesce(served, 0)), min(queued_at);
 DROP TABLE guild_turns;
 DROP TABLE member_turns;
 
+DROP INDEX jobs_queued;
+CREATE INDEX jobs_of_lane ON jobs (provider, guild_id, model, not_before) WHERE state = 'queued' AND discard IS NULL;
 CREATE INDEX jobs_of_ring ON jobs (guild_id, member_id, queued_at) WHERE state = 'queued';
 CREATE INDEX jobs_active_members ON jobs (guild_id, member_id) WHERE state IN ('submitting', 'submitted');
 

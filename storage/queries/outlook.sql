@@ -3,14 +3,17 @@ SELECT count(*) AS active FROM jobs WHERE provider = :provider AND state IN ('su
 
 -- name: queues
 -- How many jobs wait in each lane that takes its turns now: those that are ready, and those that are held by their caps.
-SELECT lanes.guild_id, count(*) AS waiting
-FROM lanes
-JOIN jobs ON jobs.provider = lanes.provider AND jobs.guild_id = lanes.guild_id
-LEFT JOIN policies ON policies.guild_id = lanes.guild_id
+SELECT guild_id, waiting
+FROM (
+    SELECT guild_id, count(*) AS waiting
+    FROM jobs
+    WHERE provider = :provider AND state = 'queued' AND discard IS NULL
+    GROUP BY guild_id
+)
+JOIN lanes USING (guild_id)
+LEFT JOIN policies USING (guild_id)
 WHERE lanes.provider = :provider AND (lanes.until IS NULL OR lanes.until = :held)
-      AND jobs.state = 'queued' AND jobs.discard IS NULL
-      AND (policies.policy IS NULL OR json_extract(policies.policy, '$.pause') IS NULL)
-GROUP BY lanes.guild_id;
+      AND (policy IS NULL OR json_extract(policy, '$.pause') IS NULL);
 
 -- name: seconds_at^
 -- How long the last fifty jobs of a provider took, on the average.

@@ -270,7 +270,8 @@ async def test_jobs_that_an_older_version_left_have_their_turns(tmp_path: Path):
         script += older.format("member_turns", "guild_id, member_id", "ring")
         script += """INSERT INTO guild_turns VALUES ('pipelet', 1, 9); INSERT INTO member_turns VALUES (1, 1, 9);
             DROP TABLE rounds; DROP INDEX jobs_of_ring; DROP INDEX jobs_active_members; DROP INDEX attempts_starts;
-            DROP INDEX attempts_spent; DROP INDEX attempts_made_at; ALTER TABLE attempts DROP COLUMN started_steady;
+            DROP INDEX attempts_spent; DROP INDEX attempts_made_at; DROP INDEX jobs_of_lane;
+            CREATE INDEX jobs_queued ON jobs (provider); ALTER TABLE attempts DROP COLUMN started_steady;
             ALTER TABLE attempts DROP COLUMN settled_steady; ALTER TABLE attempts DROP COLUMN boot;
             CREATE INDEX attempts_starts ON attempts (guild_id, started_at); PRAGMA user_version = 2"""
         await shop.database.write(lambda connection: [connection.execute(each) for each in script.split(";")])
