@@ -64,6 +64,9 @@ class Database:
         return cls(writer, reader)
 
     async def close(self) -> None:
+        """After everything that was given to `write` before."""
+        if self._turns is not None:
+            await asyncio.wait([self._turns])
         try:
             await self._reader.close()
         finally:

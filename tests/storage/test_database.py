@@ -211,11 +211,11 @@ class TestCancellation:
     async def test_closing_waits_for_what_was_begun(self, tmp_path: Path):
         path = tmp_path / "matinee.db"
         async with opened(path) as shop:
-            writing = [asyncio.create_task(shop.store.add(job(), LIMITS)) for _ in range(20)]
+            writing = [asyncio.create_task(shop.store.add(job(member=number), LIMITS)) for number in range(200)]
             await asyncio.sleep(0)
         await asyncio.gather(*writing, return_exceptions=True)
         async with opened(path) as shop:
-            assert await shop.rows("SELECT count(*) FROM jobs") == [(20,)]
+            assert await shop.rows("SELECT count(*) FROM jobs") == [(200,)]
 
 
 class TestSoundness:
