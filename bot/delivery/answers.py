@@ -86,15 +86,14 @@ FAILURES = (
     TimeoutError,
     json.JSONDecodeError,
 )
-BAN_SECONDS = 600.0
 
 
 class Refused(Exception):
-    """`wait` is the least number of seconds before the same call makes sense; `banned` stands for all calls."""
+    """`wait` is the least number of seconds before the same call makes sense."""
 
-    def __init__(self, answer: Answer, status: int = 0, code: int = 0, wait: float = 0.0, banned: bool = False) -> None:
+    def __init__(self, answer: Answer, status: int = 0, code: int = 0, wait: float = 0.0) -> None:
         super().__init__(f"{answer} (status {status}, code {code})")
-        self.answer, self.status, self.code, self.wait, self.banned = answer, status, code, wait, banned
+        self.answer, self.wait = answer, wait
 
 
 def read(error: Exception, *, own_token: bool = True) -> Refused:
@@ -103,11 +102,8 @@ def read(error: Exception, *, own_token: bool = True) -> Refused:
         return Refused(Answer.LATER, 429, wait=error.retry_after)
     if not isinstance(error, discord.HTTPException):
         return Refused(Answer.DOUBT)
-    # Only a 429 that Discord itself wrote names a time; one without `Via` is a ban by Cloudflare.
-    banned = error.status == 429 and "Via" not in error.response.headers
-    wait = BAN_SECONDS if banned else 0.0
     answer = _meaning(error.status, error.code) if own_token or error.status != 401 else Answer.INVALID
-    return Refused(answer, error.status, error.code, wait, banned)
+    return Refused(answer, error.status, error.code)
 
 
 def _meaning(status: int, code: int) -> Answer:

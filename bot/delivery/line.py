@@ -26,11 +26,10 @@ class Line:
     def __init__(self, clock: Clock, invalid: Invalid, revoked: Callable[[], None] = lambda: None) -> None:
         self._clock, self._invalid, self._revoked = clock, invalid, revoked
         self._dead = False
-        self._banned_until = 0.0
 
     async def open(self) -> None:
         """Returns when Discord may be called at all."""
-        while (wait := max(self._banned_until, self._invalid.closed_until) - self._clock.monotonic()) > 0:
+        while (wait := self._invalid.closed_until - self._clock.monotonic()) > 0:
             await self._clock.sleep(wait)
 
     async def once(self, call: Callable[[], Awaitable[T]]) -> T:
@@ -88,8 +87,6 @@ class Line:
         if refused.answer is Answer.REVOKED and not self._dead:
             self._dead = True
             self._revoked()
-        if refused.banned:
-            self._banned_until = max(self._banned_until, self._clock.monotonic() + refused.wait)
 
 
 def _waits() -> Iterator[float]:

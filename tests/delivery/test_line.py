@@ -1,6 +1,6 @@
 """What Discord's front says to everybody: bans, floods of refusals, and answers that are no answers."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from bot.invalid import Invalid
 from bot.sandbox.discord import Fault
 
 Refusal = Callable[[], web.Response]
+VIA = {"Via": "1.1 google"}
 
 
 @asynccontextmanager
@@ -102,7 +103,9 @@ def refusing(status: int, code: int) -> Callable[[], Awaitable[None]]:
 
 
 @asynccontextmanager
-async def counted(invalid: Invalid, **headers: str) -> AsyncIterator[Callable[[int], Awaitable[None]]]:
+async def counted(
+    invalid: Invalid, headers: Mapping[str, str] = VIA
+) -> AsyncIterator[Callable[[int], Awaitable[None]]]:
     """Ask somebody for an answer of a given status."""
 
     async def answer(request: web.Request) -> web.Response:
@@ -138,15 +141,24 @@ async def test_a_thousand_refusals_in_ten_minutes_close_the_line_until_they_are_
     assert clock.monotonic() == pytest.approx(600)
 
 
-@pytest.mark.parametrize(("status", "headers"), [(404, {}), (502, {}), (429, {"X-RateLimit-Scope": "shared"})])
+@pytest.mark.parametrize(("status", "headers"), [(404, VIA), (502, {}), (429, {"X-RateLimit-Scope": "shared"} | VIA)])
 async def test_refusals_that_discord_does_not_count_never_close_the_line(status: int, headers: dict):
     clock = LeapingClock()
     invalid = Invalid(clock)
-    async with counted(invalid, **headers) as ask:
+    async with counted(invalid, headers) as ask:
         for _ in range(1001):
             await ask(status)
     await Line(clock, invalid).open()
     assert clock.naps == []
+
+
+async def test_a_ban_closes_the_line_whatever_was_asked():
+    clock = LeapingClock()
+    invalid = Invalid(clock)
+    async with counted(invalid, {}) as ask:
+        await ask(429)
+    await Line(clock, invalid).open()
+    assert clock.naps == [600]
 
 
 async def test_what_the_library_repeats_on_its_own_counts_each_time(tmp_path: Path):
