@@ -1,6 +1,6 @@
 """How often Discord has refused us lately: it bans an address after 10,000 refusals in ten minutes.
 
-Counted where answers arrive, whatever was asked: what a client library repeats on its own counts at Discord too. `heard`
+Counted where answers arrive, whatever was asked: what a client library repeats by itself counts at Discord too. `heard`
 is for `aiohttp.TraceConfig.on_request_end` (topics/rate-limits#invalid-request-limit-aka-cloudflare-bans).
 """
 
