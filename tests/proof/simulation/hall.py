@@ -58,7 +58,7 @@ class Post:
 
 @dataclass(eq=False)
 class Channel:
-    """`guild` is None for direct messages. `may_read` is about older messages; `hidden`: the bot wanted to."""
+    """`guild` is None for direct messages. `may_read` is about older messages; `hidden`, `refused`: the bot tried."""
 
     id: int
     guild: int | None
@@ -67,6 +67,7 @@ class Channel:
     may_read: bool = True
     gone: bool = False
     hidden: bool = False
+    refused: bool = False
     posts: dict[int, Post] = field(default_factory=dict)
 
 
@@ -120,9 +121,10 @@ class Hall:
         if channel is None or channel.gone:
             raise Refusal(404, 10003)
         if not channel.may_view or (channel.guild is not None and channel.guild not in self.guilds):
-            channel.hidden = True
+            channel.hidden = channel.refused = True
             raise Refusal(403, 50001)
         if sending and not channel.may_send:
+            channel.refused = True
             raise Refusal(403, 50007 if channel.guild is None else 50013)
         return channel
 

@@ -21,6 +21,7 @@ ZEROS = (
 _FREE = ("refused", "abandoned")
 _FILM = re.compile(r"-(\w+)\.\w+$")
 _NAMED = re.compile(r"[Jj]ob `(\w+)`")
+_ENDED = re.compile(r"\*\*(done|failed|cancelled|held)\*\*|(failed|cancelled) \(job|here is your")
 _CANARY = b"canary-"
 
 
@@ -41,6 +42,7 @@ class _Row:
     state: str
     told: bool
     paying: int
+    channel: int
 
 
 async def examine(theatre: "Theatre", process: "Process", damaged: Sequence[str]) -> Finding:
@@ -68,7 +70,8 @@ async def examine(theatre: "Theatre", process: "Process", damaged: Sequence[str]
 
 _ROWS = """
 SELECT id, json_extract(request, '$.prompt'), state, told,
-       (SELECT count(*) FROM attempts WHERE job_id = jobs.id AND (evidence IS NULL OR evidence NOT IN ('E0', 'E1')))
+       (SELECT count(*) FROM attempts WHERE job_id = jobs.id AND (evidence IS NULL OR evidence NOT IN ('E0', 'E1'))),
+       channel_id
 FROM jobs ORDER BY created_at, id
 """
 
@@ -120,6 +123,12 @@ def _delivered(
         asked = theatre.crowd.believed.asks.get(row.prompt)
         if asked is not None and posted and any(asked.at < death < posted[0].at for death in theatre.deaths):
             finding.honest["recovered"] += 1
+    silent = [row for row in rows if row.told and not any(_ENDED.search(text) for _, text in said[row.id])]
+    finding.honest["ended where nobody could be told"] = len(silent)
+    closed = {channel.id for channel in theatre.hall.channels.values() if channel.refused or channel.gone}
+    zeros["lost"] += [
+        f"{row.id} {row.state}: its member was told nothing" for row in silent if row.channel not in closed
+    ]
     for job, texts in said.items():
         notices = [
             text for _, text in texts if text.startswith("<@") and ("failed (job" in text or "cancelled (job" in text)
