@@ -38,7 +38,7 @@ class Plan:
 
 
 @dataclass(slots=True)
-class _Measured:
+class _Heard:
     """Seconds to the acknowledgement, and how the bot's event loop was meanwhile."""
 
     seconds: list[float]
@@ -81,7 +81,7 @@ async def _bare(plan: Plan, seconds: float) -> list[float]:
         return [_seconds(reply) for reply in await type_at(seats, plan.rate, seconds)]
 
 
-async def _matinee(plan: Plan) -> tuple[_Measured, _Measured]:
+async def _matinee(plan: Plan) -> tuple[_Heard, _Heard]:
     """With nothing else to do, and while pictures are prepared."""
     picture = await asyncio.to_thread(_picture, plan.pixels)
     probe = Probe()
@@ -97,7 +97,7 @@ async def _matinee(plan: Plan) -> tuple[_Measured, _Measured]:
         return calm, busy
 
 
-async def _typed(stage: Measured, probe: Probe, seats: list[Seat], rate: float, seconds: float) -> _Measured:
+async def _typed(stage: Measured, probe: Probe, seats: list[Seat], rate: float, seconds: float) -> _Heard:
     async with probe.asking():
         replies = await type_at(seats, rate, seconds)
     if stage.discord.complaints:
@@ -105,7 +105,7 @@ async def _typed(stage: Measured, probe: Probe, seats: list[Seat], rate: float, 
     for reply in replies:
         if reply.acknowledged_after is not None:
             job_of(reply)
-    return _Measured([_seconds(reply) for reply in replies], probe)
+    return _Heard([_seconds(reply) for reply in replies], probe)
 
 
 @asynccontextmanager
