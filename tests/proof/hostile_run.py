@@ -110,7 +110,7 @@ class Findings:
         yield "refused as: " + ", ".join(f"{reason} {count}" for reason, count in self.reasons.most_common(12))
         yield (
             f"wrong {len(self.wrong)}, connections {self.asked - 1}, sockets in children {self.sockets}, "
-            f"children left {self.left}, memory +{self.grown / 2**20:.1f} MiB, longest lag {self.lag * 1000:.0f} ms"
+            f"children left {self.left}, memory {self.grown / 2**20:+.1f} MiB, longest lag {self.lag * 1000:.0f} ms"
         )
         yield from self.wrong
 
