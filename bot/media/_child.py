@@ -8,13 +8,16 @@ import os
 import signal
 import sys
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from bot.media import _worker
 
 log = logging.getLogger(__name__)
+
+AtWork = Callable[[], AbstractContextManager[None]]
 
 # -I and -S: no environment, no user or site start-up files; the parent's own import path is handed over instead,
 # so that the child finds the package wherever the parent did (installed, editable, or run from its folder).
@@ -169,8 +172,11 @@ class Children:
         await asyncio.gather(*(child.gone() for child in self._busy), *(child.end() for child in self._spares))
         self._spares.clear()
 
-    async def ask(self, order: Mapping[str, object]) -> dict[str, object]:
-        """Waits for its turn. Raises ChildFailed, Closing, or OSError when no process can be started."""
+    async def ask(self, order: Mapping[str, object], at_work: AtWork = nullcontext) -> dict[str, object]:
+        """Waits for its turn; `at_work` is held while a child has the order.
+
+        Raises ChildFailed, Closing, or OSError when no process can be started.
+        """
         line = json.dumps(order).encode() + b"\n"
         async with self._turns:
             child = await self._take()
@@ -178,7 +184,8 @@ class Children:
             try:
                 async with asyncio.timeout(self._limits.wall):
                     await child.ready()
-                    answer = await child.answer(line)
+                    with at_work():
+                        answer = await child.answer(line)
                     # It ends by itself; killing it now would race with its exit for who reaps it.
                     await child.gone()
                     return answer

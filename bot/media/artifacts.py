@@ -7,11 +7,12 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from bot.domain.job import MOST_CRASHES, Artifact, Job, MediaKind
 from bot.media import _disk
-from bot.media._child import ChildFailed, Children, Limits, TooSlow
+from bot.media._child import AtWork, ChildFailed, Children, Limits, TooSlow
 from bot.media._formats import HEAD_BYTES, sniff
 from bot.ports import UnusableMedia
 
@@ -86,27 +87,38 @@ class CheckedArtifacts:
 
     @contextmanager
     def _counted(self, job_id: str) -> Iterator[None]:
-        """One byte more in the job's own file while the work lasts; a process that is killed leaves it (R15)."""
-        working = self._working(job_id)
+        """One byte more in the job's own file while a child works on it; a process that is killed leaves it (R15).
+
+        Not while it waits for its turn: a kill says nothing about those.
+        """
+        working, before = self._working(job_id), self._crashes(job_id)
         with working.open("ab") as file:
             file.write(b".")
         try:
             yield
         finally:
-            _remove(working)
+            os.truncate(working, before)
+
+    @contextmanager
+    def _forgotten_after(self, job_id: str) -> Iterator[None]:
+        """However the work ends, in good order, it took no process with it."""
+        try:
+            yield
+        finally:
+            _remove(self._working(job_id))
 
     async def keep(self, job: Job, part: Path) -> Artifact:
         """As the port says. `part` is gone afterwards, except after an OSError (Closing is one): then keep it again."""
-        with self._counted(_checked(job)):
+        with self._forgotten_after(_checked(job)):
             return await self._keep(job, part)
 
     async def _keep(self, job: Job, part: Path) -> Artifact:
         fixed = self._folder / f"{_checked(job)}.fixed.part"
         try:
-            found = first = await self._check(part)
+            found = first = await self._check(job.id, part)
             if first.task is not None:
-                await self._ask(part, task=first.task, target=str(fixed))
-                found = await self._finished(fixed)
+                await self._ask(job.id, part, task=first.task, target=str(fixed))
+                found = await self._finished(job.id, fixed)
             artifact = await self._put(fixed if first.task else part, _name(job, found.kind), found)
         except UnusableMedia:
             _remove(part)
@@ -124,7 +136,7 @@ class CheckedArtifacts:
         stem = whole.name.split(".")[0]
         if self._crashes(stem[2:]) >= MOST_CRASHES:
             raise UnusableMedia("processes have ended while it was made to fit")
-        with self._counted(stem[2:]):
+        with self._forgotten_after(stem[2:]):
             smaller = await self._fit(whole, stem, limit)
         if smaller.size > limit:
             raise UnusableMedia(f"cannot be made to fit {limit} bytes")
@@ -133,28 +145,28 @@ class CheckedArtifacts:
     async def _fit(self, whole: Path, stem: str, limit: int) -> Artifact:
         part = self._folder / f"{whole.stem}.{limit}.part"
         try:
-            await self._ask(whole, task="fit", target=str(part), limit=limit)
-            found = await self._finished(part)
+            await self._ask(stem[2:], whole, task="fit", target=str(part), limit=limit)
+            found = await self._finished(stem[2:], part)
             return await self._put(part, f"{stem}.{limit}.{found.kind}", found)
         finally:
             _remove(part, *self._folder.glob(f"{part.stem}.x264*"))
 
-    async def _check(self, path: Path) -> _Found:
-        return _parse(await self._ask(path, task="check"))
+    async def _check(self, job_id: str, path: Path) -> _Found:
+        return _parse(await self._ask(job_id, path, task="check"))
 
-    async def _finished(self, path: Path) -> _Found:
-        found = await self._check(path)
+    async def _finished(self, job_id: str, path: Path) -> _Found:
+        found = await self._check(job_id, path)
         if found.task is not None:
             raise UnusableMedia(f"still wants {found.task} after it was written again")
         return found
 
-    async def _ask(self, source: Path, **order: object) -> dict[str, object]:
+    async def _ask(self, job_id: str, source: Path, **order: object) -> dict[str, object]:
         kind = await asyncio.to_thread(_sniffed, source)
         if kind not in ("film", *STILLS):
             raise UnusableMedia("is no film and no picture")
         children = self._films if kind == "film" else self._stills
         try:
-            answer = await _twice(children, {"source": str(source), **order})
+            answer = await _twice(children, {"source": str(source), **order}, partial(self._counted, job_id))
         except ChildFailed as error:
             raise UnusableMedia(f"its decoder gave up: {error}") from error
         match answer:
@@ -193,15 +205,15 @@ class CheckedArtifacts:
         _remove(path, *(self._folder.glob(f"{stem}.*.*") if len(rest) == 1 else ()))
 
 
-async def _twice(children: Children, order: dict[str, object]) -> dict[str, object]:
+async def _twice(children: Children, order: dict[str, object], at_work: AtWork) -> dict[str, object]:
     """A result may have been paid for: a child that was ended from outside, for memory say, is no verdict on it."""
     try:
-        return await children.ask(order)
+        return await children.ask(order, at_work)
     except TooSlow:
         raise
     except ChildFailed as error:
         log.warning("a media child failed, asking another", extra={"task": order["task"], "how": str(error)})
-        return await children.ask(order)
+        return await children.ask(order, at_work)
 
 
 def _checked(job: Job) -> str:
