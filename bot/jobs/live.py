@@ -14,7 +14,8 @@ class LiveJobs:
 
     def update(self, job: Job) -> None:
         """Called after every commit that touched the job."""
-        if job.state not in (JobState.RECEIVED, JobState.QUEUED):
+        known = self._jobs.get(job.id)
+        if job.state not in (JobState.RECEIVED, JobState.QUEUED) or (known and known.request != job.request):
             self._places.pop(job.id, None)
         if job.state.terminal:
             self._remove(job)

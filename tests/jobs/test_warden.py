@@ -1,22 +1,26 @@
 """Jobs whose provider fails: they wait, are told, go to a stand-in, or are refused in time."""
 
 import asyncio
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from bot import texts
-from bot.domain.errors import Ambiguous, Evidence, ProviderError, Rejected, Unauthorized, Unavailable
+from bot.domain.errors import Ambiguous, BadResponse, Evidence, ProviderError, Rejected, Unauthorized, Unavailable
 from bot.domain.generation import Aspect, Capability, Quality
 from bot.domain.job import Cause, Job, JobState
 from bot.jobs.service import Upload
 from bot.providers._chutes_models import MODELS as CHUTES_MODELS
 from bot.texts.progress import queue_message
 from tests.support.clock import EPOCH
+from tests.support.crashes import lives
 from tests.support.outside import ScriptedDirect, ScriptedQueue
-from tests.support.rows import GUILD, MODERATOR, OTHER_GUILD, OTHER_MEMBER
-from tests.support.world import DIRECT, QUEUED, World, by, running
+from tests.support.rows import GUILD, MEMBER, MODERATOR, OTHER_GUILD, OTHER_MEMBER
+from tests.support.world import DIRECT, QUEUED, Outside, World, by, running
 
 WAN, FAST, PRO = "wan2.1-14b", "wan22-fast-t2v", "wan22-fast-t2v-pro"
 
@@ -219,6 +223,18 @@ class TestStandIns:
             assert f"{FAST} in place of {WAN}" in texts.queue_list([ended], [])[0]
             assert world.clock.monotonic() < 60
 
+    async def test_who_waits_for_its_turn_reads_at_once_who_will_make_it(self, tmp_path: Path):
+        async with standing_in(tmp_path) as world:
+            await world.policies.set_limits(GUILD, MODERATOR, {"jobs_per_hour": 1, "burst": 1})
+            await world.ended(await world.ask(QUEUED))
+            waiting = await world.ask(WAN)
+            await world.clock.advance(5)
+            world.studio.fail("refuse", gone())
+            await world.ask(WAN, guild=OTHER_GUILD)
+            await world.clock.advance(5)
+            assert (await world.job(waiting)).request.model == FAST
+            assert f"Made by {FAST} in place of {WAN}" in shown(world, waiting)
+
     async def test_the_next_one_when_that_one_fails_too(self, tmp_path: Path):
         async with standing_in(tmp_path) as world:
             world.studio.fail("refuse", gone(), gone())
@@ -312,6 +328,35 @@ class TestStandIns:
             assert (await world.job(job)).provider == "pipelet"
             await world.jobs.cancel(before.id, by())
             assert (await world.ended(job)).state is JobState.CANCELLED
+
+
+trouble = st.sampled_from([None, None, gone(), refused(401), refused(402), not_sent()])
+costly = st.sampled_from([None, None, Ambiguous("p", "cut off"), BadResponse("p", "garbage")])
+wanted = st.fixed_dictionaries(
+    {"model": st.sampled_from([DIRECT, QUEUED]), "member": st.sampled_from([MEMBER, OTHER_MEMBER])}
+)
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    asks=st.lists(wanted, min_size=1, max_size=6),
+    troubles=st.lists(trouble, max_size=14),
+    costs=st.lists(costly, max_size=4),
+    kills=st.lists(st.integers(0, 25), max_size=2),
+)
+async def test_whatever_fails_nobody_stands_in_for_what_may_have_been_paid(asks, troubles, costs, kills):
+    outside = Outside()
+    outside.studio.fail("refuse", *troubles)
+    for call in ("generate", "submit"):
+        outside.studio.fail(call, *costs)
+    with tempfile.TemporaryDirectory() as folder:
+        await lives(Path(folder), kills, outside, *asks, fall_back={DIRECT: [QUEUED], QUEUED: [PRO]})
+        async with running(Path(folder) / str(len(kills)), outside, start=False) as world:
+            attempts = await world.rows("SELECT job_id, model, evidence FROM attempts ORDER BY id")
+            for job in [await world.job(name) for (name,) in await world.rows("SELECT id FROM jobs")]:
+                paid = [model for name, model, evidence in attempts if name == job.id and evidence not in ("E0", "E1")]
+                assert set(paid) <= {job.request.model}
+                assert job.asked_model in (None, DIRECT, QUEUED)
 
 
 async def test_ten_thousand_that_wait_cost_little(world: World):
