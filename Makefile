@@ -1,4 +1,4 @@
-.PHONY: demo test check bench sim chaos mutants lock clean
+.PHONY: demo test check bench model hostile sim chaos mutants lock clean
 .DEFAULT_GOAL := test
 
 PYTHON ?= python3
@@ -27,6 +27,14 @@ check: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m bench $(ARGS)
+
+# ARGS=R7 for the shortest way to harm without that rule.
+model: $(READY)
+	$(BIN)/python -m tests.proof.model $(ARGS)
+
+# ARGS='--seed 7 --case 12' for one file of another seed, which is kept.
+hostile: $(READY)
+	$(BIN)/python -m tests.proof.hostile_run $(ARGS)
 
 # ARGS='--seed 7 --seeds 1 --hours 48' for one longer day.
 sim: $(READY)
