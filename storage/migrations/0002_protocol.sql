@@ -7,7 +7,6 @@ ALTER TABLE jobs ADD COLUMN asked_model TEXT;
 ALTER TABLE attempts ADD COLUMN price REAL NOT NULL DEFAULT 0;
 ALTER TABLE attempts ADD COLUMN retry_at REAL;
 
-CREATE INDEX attempts_settled ON attempts (provider, settled_at) WHERE settled_at IS NOT NULL;
 CREATE INDEX attempts_open ON attempts (provider, model) WHERE evidence IS NULL;
 
 -- What the attempts say so far about a provider (no model) and its models. Folded, because nobody can read them all.
