@@ -33,8 +33,9 @@ async def fresh(**named: Any) -> AsyncIterator[Shop]:
 
 @dataclass
 class Waits:
-    """For everybody who has one job waiting, the starts of others since then, and how many they may be."""
+    """For everybody who has one job waiting and is below the `cap`, the starts of others, and how many they may be."""
 
+    cap: int
     waiting: list[Job] = field(default_factory=list)
     passed: dict[Any, int] = field(default_factory=dict)
     bounds: dict[Any, int] = field(default_factory=dict)
@@ -43,9 +44,11 @@ class Waits:
         self.waiting.append(job)
         self._begin(job)
 
-    def started(self, started: Job) -> None:
+    def started(self, started: Job, running: list[Job]) -> None:
         self.waiting = [job for job in self.waiting if job.id != started.id]
-        for who in {self.who(job) for job in self.waiting if self.contends(started, job)} - {self.who(started)}:
+        busy = Counter(self.holder(job) for job in running)
+        may_start = [job for job in self.waiting if self.contends(started, job) and busy[self.holder(job)] < self.cap]
+        for who in {self.who(job) for job in may_start} - {self.who(started)}:
             self.passed[who] += 1
             if [self.who(job) for job in self.waiting].count(who) == 1:
                 assert self.passed[who] < self.bounds[who], (who, self.passed, self.bounds)
@@ -59,6 +62,9 @@ class Waits:
     def who(self, job: Job) -> Any:
         return job.provider, job.to.guild_id
 
+    def holder(self, job: Job) -> Any:
+        return job.to.guild_id
+
     def contends(self, other: Job, job: Job) -> bool:
         return other.provider == job.provider
 
@@ -66,6 +72,9 @@ class Waits:
 class WaitsOfMembers(Waits):
     def who(self, job: Job) -> Any:
         return job.to.guild_id, job.to.member_id
+
+    def holder(self, job: Job) -> Any:
+        return self.who(job)
 
     def contends(self, other: Job, job: Job) -> bool:
         return other.to.guild_id == job.to.guild_id
@@ -75,14 +84,14 @@ class WaitsOfMembers(Waits):
 @given(events=events, per_guild=st.integers(1, 3), concurrency=st.integers(1, 4))
 async def test_one_job_of_a_guild_waits_for_one_start_of_each_guild_that_waits(events, per_guild, concurrency):
     """At two providers, while others are at their caps and come off them."""
-    waits = Waits()
+    waits = Waits(cap=per_guild)
     async with fresh(operator=limits(active_per_guild=per_guild, burst=1000)) as shop:
         running: list[Job] = []
         for number, (what, first, second) in enumerate(events):
             if what == "arrives":
                 waits.came(await shop.queued(PROVIDERS[number % 2], guild=first, member=100 * first + second))
             elif what == "claims" and (job := await shop.claimed(first, concurrency)) is not None:
-                waits.started(job)
+                waits.started(job, running)
                 running.append(job)
             elif what == "leaves" and running:
                 await shop.make(running.pop(first % len(running)), second)
@@ -91,7 +100,7 @@ async def test_one_job_of_a_guild_waits_for_one_start_of_each_guild_that_waits(e
 @settings(max_examples=25)
 @given(events=events, per_guild=st.integers(1, 3), per_member=st.integers(1, 2))
 async def test_one_job_of_a_member_waits_for_one_start_of_each_member_that_waits(events, per_guild, per_member):
-    waits = WaitsOfMembers()
+    waits = WaitsOfMembers(cap=per_member)
     operator = limits(active_per_guild=per_guild, active_per_member=per_member, burst=1000)
     async with fresh(operator=operator) as shop:
         running: list[Job] = []
@@ -99,7 +108,7 @@ async def test_one_job_of_a_member_waits_for_one_start_of_each_member_that_waits
             if what == "arrives":
                 waits.came(await shop.queued(guild=second % 2, member=10 * (second % 2) + first))
             elif what == "claims" and (job := await shop.claimed(concurrency=3)) is not None:
-                waits.started(job)
+                waits.started(job, running)
                 running.append(job)
             elif what == "leaves" and running:
                 await shop.make(running.pop(first % len(running)), second)
@@ -109,7 +118,7 @@ async def test_one_job_of_a_member_waits_for_one_start_of_each_member_that_waits
 @given(events=events, per_guild=st.integers(1, 2), turned=st.booleans())
 async def test_so_it_does_while_the_guilds_jobs_at_two_providers_share_its_caps(events, per_guild, turned):
     """Both providers ask whenever something has changed, and always the same one first."""
-    waits = WaitsOfMembers()
+    waits = WaitsOfMembers(cap=50)
     async with fresh(operator=limits(active_per_guild=per_guild, burst=1000)) as shop:
         running: list[Job] = []
         for number, (what, first, _) in enumerate(events):
@@ -119,7 +128,7 @@ async def test_so_it_does_while_the_guilds_jobs_at_two_providers_share_its_caps(
                 await shop.make(running.pop(first % len(running) if what == "leaves" else 0))
             for provider in (PROVIDERS[::-1] if turned else PROVIDERS) * 2:
                 while (job := await shop.claimed(provider)) is not None:
-                    waits.started(job)
+                    waits.started(job, running)
                     running.append(job)
             shop.clock.time += 1
 
