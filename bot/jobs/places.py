@@ -83,7 +83,7 @@ class Places:
 
     async def _of_providers(self, order: Sequence[Job], seconds: Mapping[str, float]) -> dict[str, Crowd]:
         found = {}
-        for name in {job.provider for job in order}:
+        for name in dict.fromkeys(job.provider for job in order):
             provider = self._catalog.provider(name)
             if provider is not None:
                 crowd = await self._crowd(name, provider.concurrency)
