@@ -34,14 +34,14 @@ def overshoot(truth: Truth, crowd: Crowd, stood_still: float) -> Iterator[str]:
     most = {"guild": LIMITS["active_per_guild"], "member": LIMITS["active_per_member"]}
     for (kind, name), spans in held.items():
         allowed = CONCURRENCY[str(name)] if kind == "provider" else most[kind]
-        if (reached := _at_once(spans)) > allowed:
+        if (reached := at_once(spans)) > allowed:
             yield f"{kind} {name} had {reached} at once, {allowed} are allowed"
     for guild, times in starts.items():
-        if (worst := _worst_window(sorted(times), stood_still + _ON_THE_WAY)) > 0:
+        if (worst := worst_window(sorted(times), stood_still + _ON_THE_WAY)) > 0:
             yield f"guild {guild} had {worst:.1f} starts too many in a window"
 
 
-def _at_once(spans: Iterable[Span]) -> int:
+def at_once(spans: Iterable[Span]) -> int:
     reached = now = 0
     for _, change in sorted((moment, change) for begin, end in spans for moment, change in ((begin, 1), (end, -1))):
         now += change
@@ -49,7 +49,7 @@ def _at_once(spans: Iterable[Span]) -> int:
     return reached
 
 
-def _worst_window(times: Sequence[float], slack: float) -> float:
+def worst_window(times: Sequence[float], slack: float) -> float:
     """By how many starts the fullest window exceeds burst + rate * (window + slack)."""
     a_second = LIMITS["jobs_per_hour"] / 3600
     return max(
