@@ -43,15 +43,17 @@ async def measure(plan: Plan | None = None) -> list[Figure]:
         await database.write(lambda connection: fill_submitted(connection, plan.jobs))
         await database.close()
         async with _asked() as url, aiohttp.ClientSession() as session, probe.watching():
-            begun = time.monotonic()
+            begun, worked = time.monotonic(), time.process_time()
             provider = PipeletProvider("bench-token", base_url=url, concurrency=_CONCURRENCY)
             try:
                 async with opened(folder, provider, SystemClock()) as core, core.running():
                     report = await _all_asked(session, url, plan.jobs, begun + _PATIENCE)
+                    worked = time.process_time() - worked
             finally:
                 await provider.close()
     return [
         Figure(f"{plan.jobs:,} jobs in flight: the last one asked after", report["last"] - begun, "s", Goal(5)),
+        Figure("of these, CPU time of this process", worked, "s"),
         Figure("not asked after", plan.jobs - report["asked"], "", Goal(0, includes=True)),
         Figure("questions a second", report["questions"] / (report["last"] - begun), ""),
         Figure("loop lag, p99", percentile(probe.seconds, 99) * _MS, "ms", Goal(50)),
