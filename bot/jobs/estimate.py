@@ -10,16 +10,18 @@ _ROUNDED, _TWICE_ROUNDED = 0.29, 0.41
 # Tasks are not all as long as those before them.
 _UNEVEN = 0.08
 _SUREST, _SHORTEST_RUN = 0.3, 1.0
-_CONTRADICTION = 2.0
+_CONTRADICTION, _SLOWER = 2.0, 1.2
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
     """How long requests of a kind take once they have started: the median in seconds, 0 when nobody knows, and the
-    standard deviation of its logarithm."""
+    standard deviation of its logarithm. `seen` is False as long as none was made here, and a document is all there is.
+    """
 
     run: float
     spread: float = 0.15
+    seen: bool = True
 
 
 @dataclass(slots=True)
@@ -90,6 +92,8 @@ class Estimate:
         else:
             self._tasks = (done, now)
         left = total - tasks
+        # It cannot be slower than if it had started right after it was last seen waiting.
+        run = min(run, max(_SHORTEST_RUN, (now - self._queued_at) * total / tasks * _SLOWER))
         rest, doubt = run * left / total, max(_SUREST, run * math.hypot(spread * left, _ROUNDED) / total)
         if self._first_tasks is None:
             self._first_tasks = (tasks, now)

@@ -1,7 +1,8 @@
 """How long requests of a kind usually take: as seen, else as measured or documented."""
 
 import contextlib
-from collections import deque
+from collections import defaultdict, deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
@@ -28,7 +29,7 @@ class _Kind:
 class Paces:
     def __init__(self, store: JobStore, catalog: Catalog, clock: Clock) -> None:
         self._store, self._catalog, self._clock = store, catalog, clock
-        self._kinds: dict[tuple[object, ...], _Kind] = {}
+        self._kinds: defaultdict[tuple[object, ...], _Kind] = defaultdict(_Kind)
 
     async def of(self, request: GenerationRequest) -> Pace:
         """From memory, for a minute."""
@@ -36,24 +37,25 @@ class Paces:
         now = self._clock.monotonic()
         if kind.pace is None or now - kind.asked_at >= _FRESH_SECONDS:
             kind.asked_at = now
-            usual = await self._usual(request)
-            kind.pace = Pace(median([*kind.runs, *[usual] * _TRUST]) if usual else 0.0)
+            kind.pace = await self._pace(request, kind.runs)
         return kind.pace
 
     def learn(self, request: GenerationRequest, run: float) -> None:
         """One of this kind was made in so many seconds, once it had started."""
-        self._kind(request).runs.append(run)
+        kind = self._kind(request)
+        kind.runs.append(run)
+        kind.pace = None
 
     def _kind(self, request: GenerationRequest) -> _Kind:
-        return self._kinds.setdefault((request.capability, request.model, request.size), _Kind())
+        return self._kinds[request.capability, request.model, request.size]
 
-    async def _usual(self, request: GenerationRequest) -> float:
+    async def _pace(self, request: GenerationRequest, runs: Sequence[float]) -> Pace:
         """The rows count from the submission, the document from the start: the shorter is nearer to the truth."""
-        found: list[float | None] = []
+        measured = None
         with contextlib.suppress(StorageUnavailable):
             measured = await self._store.measured(request)
-            found.append(measured.median if measured else None)
+        usual = [measured.median] if measured else []
         # One that is not on offer any more is still being made.
         with contextlib.suppress(NoSuchModel):
-            found.append(self._catalog.usual_seconds(request))
-        return min((seconds for seconds in found if seconds is not None), default=0.0)
+            usual.append(self._catalog.usual_seconds(request))
+        return Pace(median([*runs, *[min(usual, default=0.0)] * _TRUST]), seen=bool(runs or measured))

@@ -22,10 +22,12 @@ SHORTEST, LONGEST, LONGEST_IN_QUEUE = 0.8, 90.0, 240.0
 _SHARE_OF_RUN, _SHARE_OF_WAIT = 0.6, 0.5
 # As long as the end is not known to within so many seconds, so much of the rest is waited to know it better.
 _SURE_ENOUGH, _SHARE_OF_REST = 3.0, 0.7
+# Where only a document says how long it takes, no pause is longer than so many times the age.
+_GROWTH = 8.0
 # What is later than anybody expected is asked after less and less.
 _SHARE_OF_DELAY = 0.1
-# How many questions one second of delay is worth.
-_WORTH = 8.0
+# How many questions one second of delay is worth; an end that is known worse than to so many seconds costs no more.
+_WORTH, _WIDEST = 8.0, 8.0
 _STEP, _EARLIEST, _LATEST = 0.05, -5.0, 8.0
 
 
@@ -118,12 +120,14 @@ class Plan:
             return backoff(self.failures, not_found=self._not_found > 0)
         if self.estimate.end is None:
             pause = max(FIRST, _SHARE_OF_RUN * pace.run, _SHARE_OF_WAIT * self.estimate.wait(now))
-            return min(pause, LONGEST_IN_QUEUE)
-        return max(SHORTEST, min(self._until_likely(now, self.estimate.end), LONGEST))
+            pause = min(pause, LONGEST_IN_QUEUE)
+        else:
+            pause = max(SHORTEST, min(self._until_likely(now, self.estimate.end), LONGEST))
+        return pause if pace.seen else min(pause, max(FIRST, _GROWTH * (now - self.begun)))
 
     def _until_likely(self, now: float, end: float) -> float:
         rest, spread = end - now, self.estimate.spread
-        pause = rest + spread * _next(-rest / spread, math.sqrt(2 / (_WORTH * spread)))
+        pause = rest + spread * _next(-rest / spread, math.sqrt(2 / (_WORTH * min(spread, _WIDEST))))
         if rest > 0 and spread > _SURE_ENOUGH and self.estimate.silent < 2:
             return min(pause, _SHARE_OF_REST * rest)
         late = -rest - 2 * spread

@@ -32,11 +32,11 @@ def how(job: Job) -> tuple[JobState, Cause | None]:
 
 
 async def test_every_answer_reaches_the_queue_message(world: World):
-    world.studio.timeline = [(0, InQueue(2)), (40, InProgress(2, 8)), (70, InProgress(6, 8)), (130, Completed())]
+    world.studio.timeline = [(0, InQueue(2)), (9, InProgress(1, 8)), (50, InProgress(6, 8)), (110, Completed())]
     job = await world.ask()
     await world.ended(job)
     seen = [progress for _, _, progress in world.theatre.shown[job.id] if progress is not None]
-    assert seen[:3] == [InQueue(2), InProgress(2, 8), InProgress(6, 8)]
+    assert seen[:3] == [InQueue(2), InProgress(1, 8), InProgress(6, 8)]
     assert len(seen) == world.studio.count("poll") - 1
 
 
