@@ -97,8 +97,8 @@ class GuildLimits:
 
     def within(self, own: Mapping[str, float]) -> Self:
         """These limits with a guild's own ones, none of them above."""
-        known = {f.name: f.type for f in fields(self)}
-        return replace(self, **{name: min(getattr(self, name), value) for name, value in own.items() if name in known})
+        lower = {f.name: min(getattr(self, f.name), own[f.name]) for f in fields(self) if f.name in own}
+        return replace(self, **lower) if lower else self
 
 
 def turns(waiting: Iterable[tuple[str, int]], ring: Iterable[int]) -> list[str]:
