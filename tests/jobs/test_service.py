@@ -460,7 +460,7 @@ class TestLooking:
             single = await world.ask(DIRECT, member=OTHER_MEMBER)
             await world.clock.settle()
             ordered, mine = await world.jobs.overview(by())
-            assert [job.id for job in ordered] == [jobs[0].id, single.id, jobs[1].id, jobs[2].id]
+            assert [job.id for job in ordered] == [jobs[0].id, jobs[1].id, single.id, jobs[2].id]
             assert {job.id for job in mine} == {job.id for job in jobs}
 
     async def test_recent_jobs_are_found_by_member_and_state(self, world: World):
