@@ -67,6 +67,10 @@ class HandClock:
         self._sleepers.append((self.passed + seconds, waker))
         await (self.external(waker) if self.external else waker)
 
+    @property
+    def waited_for(self) -> bool:
+        return any(not waker.done() for _, waker in self._sleepers)
+
     def advance(self, seconds: float) -> None:
         self.passed += seconds
         for due, waker in self._sleepers:
