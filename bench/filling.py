@@ -30,12 +30,12 @@ def _names(number: int) -> dict[str, object]:
     return {"id": f"job{number:07}", "interaction_id": number, "nonce": f"nonce{number:07}"}
 
 
-def fill_submitted(connection: sqlite3.Connection, jobs: int) -> None:
-    """Jobs whose requests wait at Pipelet, each with its attempt; the remote handle is the job's number."""
+def fill_submitted(connection: sqlite3.Connection, jobs: int, at: float) -> None:
+    """Jobs whose requests wait at Pipelet since `at`, each with its attempt; the remote handle is the job's number."""
 
     def columns(number: int) -> dict[str, object]:
         remote = json.dumps({"model": _REQUEST.model, "request_id": str(number)})
-        return {"guild_id": number % _GUILDS + 1, "attempt_id": number, "started_at": 1.0, "remote": remote}
+        return {"guild_id": number % _GUILDS + 1, "attempt_id": number, "started_at": at, "remote": remote}
 
     fill(connection, jobs, JobState.SUBMITTED, columns)
     connection.execute(

@@ -19,7 +19,7 @@ from pathlib import Path
 import psutil
 
 from bench.core import core_on
-from bench.figures import CannotMeasure, Figure, Goal
+from bench.figures import CannotMeasure, Figure, Goal, percentile
 from bench.filling import fill_submitted
 from bench.stages import ROOT
 from bench.virtual import BusyDatabase, Course, SimulatedProvider, VirtualClock
@@ -40,11 +40,15 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """`busiest`: the most questions in any one second; `bytes_each`: of resident memory, for each job."""
+    """`busiest`: the most questions in any one second; `bytes_each`: of resident memory, for each job.
+
+    `ready` became so in the first half of the time; `delay` is how long the middle one of them waited for its fetch.
+    """
 
     mean: float
     busiest: float
-    ended: int
+    ready: int
+    delay: float
     bytes_each: float
 
 
@@ -61,7 +65,7 @@ async def measure(plan: Plan | None = None) -> list[Figure]:
     return [
         Figure(f"{plan.jobs:,} jobs in flight: questions a second, mean", seen.mean, "", Goal(60)),
         Figure("questions in the busiest second", seen.busiest, "", Goal(60)),
-        Figure(f"jobs that ended in these {plan.seconds:g} s", seen.ended, ""),
+        Figure(f"{seen.ready} of them ready within {plan.seconds / 2:g} s: to fetched, p50", seen.delay, "s"),
         Figure("memory for each job", seen.bytes_each / 1000, "kB", Goal(10)),
     ]
 
@@ -72,8 +76,8 @@ async def look(jobs: int, seconds: float) -> Seen:
     with tempfile.TemporaryDirectory(prefix="matinee-bench-") as folder:
         database = await BusyDatabase.open(Path(folder) / "matinee.db")
         try:
-            await database.write(lambda connection: fill_submitted(connection, jobs))
             clock = VirtualClock(lambda: database.at_work > 0)
+            await database.write(lambda connection: fill_submitted(connection, jobs, clock.now()))
             provider = SimulatedProvider(clock, courses, chance)
             provider.accepted = dict.fromkeys(courses, 0.0)
             before = _resident()
@@ -85,7 +89,9 @@ async def look(jobs: int, seconds: float) -> Seen:
         finally:
             await database.close()
     asked = Counter(math.floor(moment - begun) for moment in provider.asked if begun <= moment < begun + seconds)
-    return Seen(asked.total() / seconds, max(asked.values(), default=0), len(provider.fetched), each)
+    ready = {name: course.seconds for name, course in courses.items() if course.seconds < begun + seconds / 2}
+    delays = [provider.fetched.get(name, math.inf) - at for name, at in ready.items()]
+    return Seen(asked.total() / seconds, max(asked.values()), len(ready), percentile(delays, 50), each)
 
 
 def _in_line(jobs: int, chance: random.Random) -> Iterable[Course]:

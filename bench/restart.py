@@ -40,7 +40,7 @@ async def measure(plan: Plan | None = None) -> list[Figure]:
     with tempfile.TemporaryDirectory(prefix="matinee-bench-") as name:
         folder = Path(name)
         database = await Database.open(folder / "matinee.db")
-        await database.write(lambda connection: fill_submitted(connection, plan.jobs))
+        await database.write(lambda connection: fill_submitted(connection, plan.jobs, time.time()))
         await database.close()
         async with _asked() as url, aiohttp.ClientSession() as session, probe.watching():
             begun, worked = time.monotonic(), time.process_time()
