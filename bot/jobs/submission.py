@@ -18,6 +18,7 @@ from bot.domain.errors import (
     Unauthorized,
     Unavailable,
 )
+from bot.domain.health import LONGEST_HOLD
 from bot.domain.job import Artifact, Cause, Job, JobState, RemoteHandle
 from bot.jobs.catalog import Catalog
 from bot.jobs.patience import next_try
@@ -186,22 +187,20 @@ class Submission:
     async def _wait(self, job: Job, error: ProviderError, cause: Cause) -> Job:
         """Nothing was spent: it goes back to its place, until its provider is asked again or patience ends."""
         now = self._clock.now()
+        told = error.retry_after if isinstance(error, Unavailable) else None
+        retry_at = None if told is None else now + min(told, LONGEST_HOLD)
         again_at = next_try(error, job.tries, job.first_try_at or job.created_at, now, self._wait_seconds)
         if again_at is None:
-            return await self._end(job, error.evidence, JobState.REFUSED, cause, error.detail, error.status)
+            return await self._store.settle(
+                job, error.evidence, JobState.REFUSED, status=error.status, retry_at=retry_at, cause=cause,
+                detail=error.detail, ended_at=now,
+            )  # fmt: skip
         # A 429 names its own time and uses up no try.
         tries = job.tries - 1 if error.status == _RATE_LIMITED else job.tries
-        told = error.retry_after if isinstance(error, Unavailable) else None
         return await self._store.settle(
-            job,
-            error.evidence,
-            JobState.QUEUED,
-            status=error.status,
-            retry_at=None if told is None else again_at,
+            job, error.evidence, JobState.QUEUED, status=error.status, retry_at=retry_at, cause=cause, tries=tries,
             not_before=again_at,
-            tries=tries,
-            cause=cause,
-        )
+        )  # fmt: skip
 
     async def _shrink(self, job: Job, error: Rejected) -> Job:
         """Its pictures in fewer bytes, once."""

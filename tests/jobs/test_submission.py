@@ -95,6 +95,13 @@ class TestBusy:
         job = await world.ask(DIRECT)
         assert how(await world.ended(job)) == (JobState.REFUSED, Cause.BUSY)
 
+    async def test_and_the_models_other_jobs_wait_for_that_time(self, world: World):
+        world.studio.fail("refuse", busy(503, retry_after=400))
+        await world.ended(await world.ask(DIRECT))
+        job = await world.ask(DIRECT)
+        assert (await world.ended(job)).state is JobState.DONE
+        assert [at for at, call in world.studio.calls if call == "refuse"] == [0, pytest.approx(400)]
+
     async def test_a_503_waits_as_long_as_it_is_told_to(self, world: World):
         world.studio.fail("refuse", busy(503, retry_after=100))
         job = await world.ask(DIRECT)
