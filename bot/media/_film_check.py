@@ -19,7 +19,8 @@ from bot.media import _bare, boxes
 
 LONGEST_SIDE = 8192
 # `ignore_editlist`: count what is there, not what a player would skip.
-OPTIONS = {"protocol_whitelist": "file", "ignore_editlist": "1"}
+PLAYED = {"protocol_whitelist": "file"}
+OPTIONS = PLAYED | {"ignore_editlist": "1"}
 BRAND_QUICKTIME = b"qt  "
 # Sounds that every player of MP4 knows; others are left out.
 SOUNDS = ("aac", "mp3")
@@ -51,6 +52,10 @@ def check_film(file: BinaryIO) -> dict[str, object]:
         file.seek(0)
         with av.open(file, "r", format="mp4", options=OPTIONS) as container:
             film = _decode(container, remux=not tidy or len(container.streams) != len(kept_streams(container)))
+        file.seek(0)
+        with av.open(file, "r", format="mp4", options=PLAYED) as container:
+            if next(container.decode(video=0), None) is None:
+                raise Unusable("has frames, of which a player shows none")
     except boxes.BadBoxes as error:
         raise Unusable(str(error)) from error
     except av.FFmpegError as error:

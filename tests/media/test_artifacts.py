@@ -126,6 +126,13 @@ async def test_a_block_without_a_stated_size_is_accepted_whole_and_refused_cut(a
         assert "cut short" in await refusal(artifacts, bytes(body[:-cut]))
 
 
+async def test_a_film_of_which_players_show_nothing_is_refused(artifacts: CheckedArtifacts) -> None:
+    body = bytearray(kit.film())
+    begins = body.index(b"elst") + 16
+    body[begins : begins + 4] = b"\x7f\xff\xff\xff"
+    assert "a player shows none" in await refusal(artifacts, bytes(body))
+
+
 async def test_sixty_four_bit_sizes_are_accepted(artifacts: CheckedArtifacts) -> None:
     body = bytearray(kit.film(flags=""))
     (_, free, padding), (_, at, size) = kit.box_list(bytes(body))[1:3]
