@@ -18,6 +18,9 @@ from tests.proof.simulation.process import OPERATOR
 from tests.proof.simulation.studios import Studio
 from tests.proof.simulation.weather import Chances, Weather
 
+# The machine may be busy with other things.
+pytestmark = pytest.mark.timeout(900)
+
 ROOT = Path(__file__).resolve().parents[2]
 
 

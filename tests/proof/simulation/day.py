@@ -93,7 +93,9 @@ class Theatre:
         chance = self._chance
         self.weather = self.weather_of(chance("weather"))
         self.disk = self.disk_of(chance("disk"), self.journal)
-        self.hall = self.hall_of(self.clock, self.weather, chance("nonces").uniform(120, 600), self.journal)
+        self.hall = self.hall_of(
+            self.clock, self.weather, chance("nonces").uniform(90, 400), self.journal, self._passed
+        )
         self.studio = self.studio_of(self.clock, self.weather, chance("studio"), self.journal)
         pace = 1.4 if self.normal else 1.3
         self.crowd = Crowd(self.hall, self.clock, chance("crowd"), lambda: self.process, pace)
@@ -157,7 +159,10 @@ class Theatre:
             await process.bury()
             self.journal("dead")
             self.deaths.append(self.clock.world())
-            await asyncio.sleep(5 if self.quiet else pauses.choice((2, 5, 15, 15, 40, 120, 1800)))
+            await asyncio.sleep(5 if self.quiet else pauses.choice((2, 5, 15, 40, 120, 600, 1800)))
+
+    def _passed(self, point: str) -> None:
+        self.fate.reached(point)
 
     def _reached(self, point: str) -> None:
         """A point at which the process can be killed: each commit, and each effect outside."""

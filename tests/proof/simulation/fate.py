@@ -24,6 +24,9 @@ class Fate:
         self._theatre, self._chance = theatre, chance
         self.met: Counter[str] = Counter()
         self._until_kill: int | None = None
+        # Often passed or seldom, each point that was ever passed is as likely to be the next.
+        self._known: set[str] = set()
+        self._wanted: str | None = None
         self._power = False
 
     def tasks(self, until: float) -> list["asyncio.Task[None]"]:
@@ -46,7 +49,7 @@ class Fate:
         theatre = self._theatre
         theatre.weather.change({})
         theatre.disk.trouble = Trouble()
-        self._until_kill, theatre.disk.mid_commit = None, lambda: None
+        self._until_kill, self._wanted, theatre.disk.mid_commit = None, None, lambda: None
         for channel in theatre.hall.channels.values():
             channel.may_send = channel.may_view = channel.may_read = True
         await asyncio.sleep(400)
@@ -127,6 +130,8 @@ class Fate:
                 countdown = self._chance.randint(0, 40)
                 self._theatre.disk.mid_commit = lambda: self._count_writes()
                 self._writes_left = countdown
+            case 2 if self._known:
+                self._wanted = self._chance.choice(sorted(self._known))
             case _:
                 self._until_kill = self._chance.randint(0, 25)
 
@@ -137,6 +142,10 @@ class Fate:
             self._die("within a commit")
 
     def reached(self, point: str) -> None:
+        self._known.add(point)
+        if point == self._wanted:
+            self._wanted = None
+            self._die(point)
         if self._until_kill is None:
             return
         self._until_kill -= 1

@@ -88,9 +88,13 @@ def user(number: int, *, bot: bool = False) -> Json:
 
 
 class Hall:
-    """`happened` hears of every effect. `notifies` is asked at each new message whom its author may notify."""
+    """`happened` hears of every effect; `point` then is where the process may die, before the answer."""
 
-    def __init__(self, clock: SimClock, weather: Weather, nonce_window: float, happened: Callable[[str], None]) -> None:
+    def __init__(
+        self, clock: SimClock, weather: Weather, nonce_window: float, happened: Callable[[str], None],
+        point: Callable[[str], None],
+    ) -> None:  # fmt: skip
+        self._point = point
         self._clock, self._weather, self._window, self._happened = clock, weather, nonce_window, happened
         self._increment = itertools.count(1)
         self.channels: dict[int, Channel] = {}
@@ -228,6 +232,7 @@ class Hall:
         post.files |= files
         post.texts.append((self._clock.world(), post.content))
         self._happened(f"discord {post.channel.id} {post.id} {','.join(files)} {post.content}")
+        self._point(f"outside:discord {'film' if files else 'words' if len(post.texts) == 1 else 'edit'}")
         return post
 
     def remove(self, post: Post) -> None:

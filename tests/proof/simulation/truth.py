@@ -157,9 +157,7 @@ def _paid(finding: Finding, theatre: "Theatre", rows: list[_Row], said: dict[str
     bills = Counter(work.prompt for work in theatre.studio.works if work.billed and work.provider in billed_at)
     for prompt, count in bills.items():
         jobs = chains.get(prompt, [])
-        free = [
-            row for row in jobs if row.state in _FREE or any("Nothing was spent" in text for _, text in said[row.id])
-        ]
+        free = [row for row in jobs if row.state in _FREE or _told_that_it_is_free(said[row.id])]
         if count > len(jobs):
             finding.zeros["overpaid"] += [f"{prompt}: {count} bills, {len(jobs)} jobs"]
         elif count > len(jobs) - len(free):
@@ -171,6 +169,11 @@ def _paid(finding: Finding, theatre: "Theatre", rows: list[_Row], said: dict[str
     finding.honest["uncertain"] = len(uncertain)
     charged = {work.job for work in theatre.studio.works if work.billed}
     finding.honest["of these truly charged"] = sum(row.id in charged for row in uncertain)
+
+
+def _told_that_it_is_free(said: list[tuple[float, str]]) -> bool:
+    """In words; or by Discord, which says that the command failed when no queue message was ever seen."""
+    return any("Nothing was spent" in text for _, text in said) or not any("**queued**" in text for _, text in said)
 
 
 def _secrets(theatre: "Theatre") -> list[str]:
