@@ -37,8 +37,8 @@ class Waits:
 
     cap: int
     waiting: list[Job] = field(default_factory=list)
-    passed: dict[Any, int] = field(default_factory=dict)
-    bounds: dict[Any, int] = field(default_factory=dict)
+    passed: dict[str, int] = field(default_factory=dict)
+    bounds: dict[str, int] = field(default_factory=dict)
 
     def came(self, job: Job) -> None:
         self.waiting.append(job)
@@ -46,23 +46,20 @@ class Waits:
 
     def started(self, started: Job, running: list[Job]) -> None:
         self.waiting = [job for job in self.waiting if job.id != started.id]
-        busy = Counter(self.holder(job) for job in running)
-        may_start = [job for job in self.waiting if self.contends(started, job) and busy[self.holder(job)] < self.cap]
-        for who in {self.who(job) for job in may_start} - {self.who(started)}:
-            self.passed[who] += 1
-            if [self.who(job) for job in self.waiting].count(who) == 1:
-                assert self.passed[who] < self.bounds[who], (who, self.passed, self.bounds)
-        self._begin(started)
+        busy, left = (Counter(map(self.who, jobs)) for jobs in (running, self.waiting))
+        for job in self.waiting:
+            if self.who(job) == self.who(started):
+                self._begin(job)
+            elif self.contends(started, job) and busy[self.who(job)] < self.cap and left[self.who(job)] == 1:
+                self.passed[job.id] += 1
+                assert self.passed[job.id] < self.bounds[job.id], (job, self.passed, self.bounds)
 
     def _begin(self, job: Job) -> None:
-        """From now on this guild, or member, waits for one more start."""
-        self.passed[self.who(job)] = 0
-        self.bounds[self.who(job)] = len({self.who(other) for other in self.waiting if self.contends(other, job)})
+        """From now on it waits for one start of each that waits there."""
+        self.passed[job.id] = 0
+        self.bounds[job.id] = len({self.who(other) for other in self.waiting if self.contends(other, job)})
 
     def who(self, job: Job) -> Any:
-        return job.provider, job.to.guild_id
-
-    def holder(self, job: Job) -> Any:
         return job.to.guild_id
 
     def contends(self, other: Job, job: Job) -> bool:
@@ -72,9 +69,6 @@ class Waits:
 class WaitsOfMembers(Waits):
     def who(self, job: Job) -> Any:
         return job.to.guild_id, job.to.member_id
-
-    def holder(self, job: Job) -> Any:
-        return self.who(job)
 
     def contends(self, other: Job, job: Job) -> bool:
         return other.to.guild_id == job.to.guild_id
