@@ -27,8 +27,6 @@ _MOST_LOOKS = 100
 _LONGEST_SHUT = 30.0
 # Nobody puts a job off by more.
 _LONGEST_PUT_OFF = 900.0
-
-
 # So long a guild's start is kept for a job of its own at another provider.
 _COURTESY = 0.5
 
@@ -115,7 +113,7 @@ class Claims:
     def _first(
         self,
         connection: sqlite3.Connection,
-        guild: "_Guild",
+        guild: _Guild,
         providers: Mapping[str, Mapping[str, float]],
         times: list[float],
     ) -> Job | None:
@@ -137,7 +135,7 @@ class Claims:
     def _next_of(
         self,
         connection: sqlite3.Connection,
-        guild: "_Guild",
+        guild: _Guild,
         member_id: int,
         providers: Iterable[str],
         left_out: Iterable[str],
@@ -153,7 +151,7 @@ class Claims:
         )
         return row
 
-    def _gives_way(self, connection: sqlite3.Connection, guild: "_Guild", job: Job, shut: Mapping[str, float]) -> bool:
+    def _gives_way(self, connection: sqlite3.Connection, guild: _Guild, job: Job, shut: Mapping[str, float]) -> bool:
         """Whether the guild's one start belongs to a job at another provider, which asks at the same time.
 
         Once only: if nobody comes for that one, this one starts.
