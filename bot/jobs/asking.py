@@ -83,9 +83,10 @@ class Desk:
         if isinstance(error, Unauthorized):
             log.error("%s refuses our key: jobs there wait", error.provider)
             self._agenda.refused = True
+        elif error.status is not None:
+            self.taken()
+        if self._agenda.refused:
             self._agenda.close(now, _REFUSED_PAUSE)
-            return
-        self.taken()
         wait = min(error.retry_after or 0.0, _LONGEST_WAIT) if isinstance(error, Unavailable) else 0.0
         if error.status == _TOO_MANY:
             self._agenda.slow_down(now, wait or _TOO_MANY_PAUSE)
@@ -94,7 +95,6 @@ class Desk:
 
     def taken(self) -> None:
         """Our key is good."""
-        self._agenda.answered()
         if self._agenda.refused:
             self._agenda.refused = False
             self._reopened_at = self._clock.monotonic()
@@ -143,9 +143,10 @@ class Desk:
         self._bell.ring()
 
     async def _ask(self, watch: Watch) -> None:
-        plan, pace = watch.plan, await self._paces.of(watch.job.request)
+        plan, pace = watch.plan, Pace(0.0)
         try:
-            status = await self.provider.poll(watch.handle)
+            pace = await self._paces.of(watch.job.request)
+            self._answered(watch, await self.provider.poll(watch.handle), pace)
         except ProviderError as error:
             log.warning("status not known: %s", error.detail, extra={"job": watch.job.id, "status": error.status})
             self.note(error)
@@ -153,13 +154,12 @@ class Desk:
         except Exception as mistake:  # the root of this task
             log.exception("asking failed", extra={"job": watch.job.id})
             plan.failed(self._clock.monotonic(), mistake)
-        else:
-            self.taken()
-            self._answered(watch, status, pace)
         self._go_on(watch, pace)
 
     def _answered(self, watch: Watch, status: RemoteStatus, pace: Pace) -> None:
         now = self._clock.monotonic()
+        self._agenda.answered()
+        self.taken()
         if isinstance(status, Completed | Failed | Cancelled):
             watch.end = status
             if isinstance(status, Completed) and (run := watch.plan.ran(now)) is not None:

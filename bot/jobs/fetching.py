@@ -42,8 +42,9 @@ class Fetching:
         self._artifacts, self._submission, self._clock = artifacts, submission, clock
 
     async def fetch(self, job: Job, handle: RemoteHandle, desk: Desk) -> Job:
-        tries, failures = _Tries(self._clock.monotonic()), 0
+        tries, failures, pause = _Tries(self._clock.monotonic()), 0, 0.0
         while True:
+            await self._clock.sleep(max(desk.opens_in, pause))
             try:
                 artifact = await self._fetched(job, handle, desk)
             except (ProviderError, UnusableMedia, OSError) as error:
@@ -56,7 +57,7 @@ class Fetching:
                 failures += 1
             else:
                 return await self._submission.made(job, artifact)
-            await self._clock.sleep(max(desk.opens_in, backoff(failures, not_found=tries.gone > 0)))
+            pause = backoff(failures, not_found=tries.gone > 0)
 
     async def _fetched(self, job: Job, handle: RemoteHandle, desk: Desk) -> Artifact:
         async with desk.fetches:

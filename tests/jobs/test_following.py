@@ -16,11 +16,13 @@ from bot.domain.job import (
     InQueue,
     Job,
     JobState,
+    RemoteStatus,
     Unknown,
 )
-from tests.support.outside import GARBAGE
+from bot.ports import Place
+from tests.support.outside import GARBAGE, RecordingDelivery
 from tests.support.rows import GUILD, MODERATOR, limits
-from tests.support.world import STUCK_SECONDS, World, by, running
+from tests.support.world import STUCK_SECONDS, Outside, World, by, running
 
 
 def outage(retry_after: float | None = None) -> Unavailable:
@@ -323,6 +325,22 @@ class TestAProviderAsAWhole:
         assert (await world.ended(job, within=7000)).state is JobState.DONE
         assert world.clock.monotonic() > STUCK_SECONDS
 
+    async def test_an_outage_does_not_say_that_a_refused_key_is_taken_again(self, world: World):
+        silent = Unavailable("pipelet", "no route", evidence=Evidence.NOT_SENT)
+        world.studio.fail("poll", Unauthorized("pipelet", "no", status=401), *[silent] * 8)
+        await self.waiting(world, 20)
+        await world.clock.advance(500)
+        gaps = [later - first for first, later in pairwise(polls(world))]
+        assert all(gap >= 60 - 1e-6 for gap in gaps[:8])
+
+    async def test_a_film_is_not_fetched_while_the_provider_wants_to_hear_nothing(self, world: World):
+        world.studio.timeline = [(0, InQueue(0)), (40, Completed())]
+        first, second = await world.ask(), await world.ask()
+        world.studio.fail("fetch", too_many(retry_after=100))
+        assert [(await world.ended(job)).state for job in (first, second)] == [JobState.DONE] * 2
+        times = [at for at, call in world.studio.calls if call == "fetch"]
+        assert times[1] - times[0] >= 100 - 1e-6
+
     async def test_jobs_that_were_submitted_together_are_not_asked_after_together(self, world: World):
         await self.waiting(world, 20)
         await world.clock.advance(90)
@@ -351,3 +369,25 @@ async def test_after_a_start_all_are_asked_at_once_and_none_is_lost(tmp_path: Pa
         await world.clock.advance(0.1)
         assert world.studio.count("poll") - asked == len(jobs)
         assert [(await world.ended(job)).state for job in jobs] == [JobState.DONE] * len(jobs)
+
+
+class Clumsy(RecordingDelivery):
+    """Cannot put a provider's progress into words."""
+
+    def show(self, job: Job, place: Place | None = None, progress: RemoteStatus | None = None) -> None:
+        if progress is not None:
+            raise ZeroDivisionError
+
+
+async def test_a_progress_that_cannot_be_shown_costs_no_job(tmp_path: Path):
+    class Stage(World):
+        def open_delivery(self) -> RecordingDelivery:
+            return Clumsy(self.theatre, self.reach, self.artifacts)
+
+    world = Stage(tmp_path, Outside())
+    await world.open()
+    try:
+        await world.start()
+        assert (await world.ended(await world.ask())).state is JobState.DONE
+    finally:
+        await world.close()
