@@ -1,8 +1,6 @@
 """Jobs a second from request to posted, next to the same load on other job engines."""
 
-import asyncio
 import json
-import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -12,10 +10,10 @@ from pathlib import Path
 from statistics import median
 
 from bench.engine import Run
-from bench.figures import CannotMeasure, Figure, Goal
+from bench.figures import Figure, Goal
 from bench.peers import installed
 from bench.servers import DURABLE, postgres, postgres_programs, redis, redis_server
-from bench.stages import ROOT
+from bench.stages import run_module
 
 _MS = 1000
 _PATIENCE = 180.0
@@ -84,20 +82,6 @@ async def _folder(folder: Path) -> AsyncIterator[str]:
 
 
 async def _run(engine: str, store: Store, jobs: int) -> Run:
-    """In a process of its own. Raises CannotMeasure with what it said."""
     with tempfile.TemporaryDirectory(prefix="matinee-bench-") as name:
         async with store(Path(name)) as where:
-            process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "bench.engine", engine, str(jobs), where, cwd=ROOT,
-                stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-            )  # fmt: skip
-            try:
-                async with asyncio.timeout(_PATIENCE):
-                    said, complained = await process.communicate()
-            except TimeoutError:
-                process.kill()
-                await process.wait()
-                raise CannotMeasure(f"{engine} did not end") from None
-    if process.returncode != 0:
-        raise CannotMeasure(f"{engine}: {complained.decode('utf-8', 'replace')[-2000:]}")
-    return Run(**json.loads(said))
+            return Run(**json.loads(await run_module(_PATIENCE, "bench.engine", engine, str(jobs), where)))

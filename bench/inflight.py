@@ -19,9 +19,9 @@ from pathlib import Path
 import psutil
 
 from bench.core import core_on
-from bench.figures import CannotMeasure, Figure, Goal, percentile
+from bench.figures import Figure, Goal, percentile
 from bench.filling import fill_submitted
-from bench.stages import ROOT
+from bench.stages import run_module
 from bench.virtual import BusyDatabase, Course, SimulatedProvider, VirtualClock
 
 _SEED = 20_26
@@ -54,14 +54,7 @@ class Seen:
 
 async def measure(plan: Plan | None = None) -> list[Figure]:
     plan = plan or Plan()
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "bench.inflight", str(plan.jobs), str(plan.seconds), cwd=ROOT,
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    said, complained = await asyncio.wait_for(process.communicate(), _PATIENCE)
-    if process.returncode != 0:
-        raise CannotMeasure(complained.decode("utf-8", "replace")[-2000:])
-    seen = Seen(**json.loads(said))
+    seen = Seen(**json.loads(await run_module(_PATIENCE, "bench.inflight", str(plan.jobs), str(plan.seconds))))
     return [
         Figure(f"{plan.jobs:,} jobs in flight: questions a second, mean", seen.mean, "", Goal(60)),
         Figure("questions in the busiest second", seen.busiest, "", Goal(60)),

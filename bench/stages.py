@@ -153,6 +153,26 @@ class LagProbe:
             self.seconds.append(max(0.0, time.perf_counter() - begun - _LAG_EVERY))
 
 
+async def run_module(patience: float, name: str, *arguments: str) -> bytes:
+    """What `python -m NAME ARGUMENTS` prints; it ends with its caller. Raises CannotMeasure with its complaint."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", name, *arguments, cwd=ROOT,
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    try:
+        async with asyncio.timeout(patience):
+            printed, complained = await process.communicate()
+    except TimeoutError:
+        raise CannotMeasure(f"{name} {' '.join(arguments)} did not end") from None
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    if process.returncode != 0:
+        raise CannotMeasure(complained.decode("utf-8", "replace")[-_LOG_CHARACTERS:])
+    return printed
+
+
 async def timed(work: Awaitable[object]) -> float:
     begun = time.perf_counter()
     await work
