@@ -120,6 +120,15 @@ async def test_a_direct_message_is_sent_once_too(tmp_path, fault: dict):
         assert len(scene.direct) == 1
 
 
+async def test_a_film_that_its_requester_has_is_not_posted_as_well_when_the_channel_opens_again(scene: Scene):
+    job, film = await scene.job(), scene.shelf.put(1000)
+    scene.channel.set_permissions(scene.guild.bot, deny=Permission.SEND_MESSAGES)
+    first = await scene.delivery.deliver(job, film)
+    scene.channel.set_permissions(scene.guild.bot, allow=Permission.SEND_MESSAGES)
+    assert await scene.restarted().deliver(job, film, recovering=True) == first
+    assert scene.films == scene.direct
+
+
 @pytest.mark.parametrize("missing", ["no queue message", "queue message removed"])
 async def test_without_a_queue_message_the_requester_is_written_to(scene: Scene, missing: str):
     job = await scene.job(acknowledged=missing != "no queue message")
