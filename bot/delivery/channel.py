@@ -124,15 +124,6 @@ class ChannelDelivery:
             raise Refused(Answer.NO_PERMISSION)
         return Delivered(found.id, direct=True)
 
-    async def _given_directly(self, job: Job) -> Delivered | None:
-        """The channel may have been closed when an earlier process posted the film, and be open now."""
-        try:
-            channel = await self._line.patiently(lambda: self._client.create_dm(discord.Object(job.to.member_id)))
-            found, _ = await self._history.find(channel, anchor(job), holds_film(job))
-        except Refused:
-            return None
-        return None if found is None else Delivered(found.id, direct=True)
-
     async def _post(
         self, channel: discord.abc.Messageable, guild_id: int | None, job: Job, fitting: Fitting, doubt: _Doubt
     ) -> Delivered:
@@ -162,24 +153,11 @@ class ChannelDelivery:
             found, age = await posted(None)
             if found is not None:
                 return Delivered(found, direct=guild_id is None)
-            if guild_id is not None and (found := await self._sent_to_member(job)) is not None:
-                return Delivered(found, direct=True)
-            if guild_id is not None and (given := await self._given_directly(job)) is not None:
-                return given
         limit = self._limits.of(guild_id)
         if guild_id is not None:
             limit = min(limit, job.to.file_limit)
         message_id = await fitting.deliver(limit, attempt, partial(self._limits.learn, guild_id))
         return Delivered(message_id, direct=guild_id is None)
-
-    async def _sent_to_member(self, job: Job) -> int | None:
-        """The film of an earlier try, for which the channel was closed."""
-        try:
-            channel = await self._line.patiently(lambda: self._client.create_dm(discord.Object(job.to.member_id)))
-            message, _ = await self._history.find(channel, anchor(job), holds_film(job))
-        except Refused:
-            return None
-        return message.id if message is not None else None
 
     async def _to_acknowledgement(self, job: Job, fitting: Fitting, doubt: _Doubt) -> Delivered:
         """The film takes the place of the queue message: an edit needs no permission to write, and may be repeated."""

@@ -39,3 +39,14 @@ async def test_a_channel_that_is_gone_holds_nothing(tmp_path):
         delivered = await scene.restarted().deliver(job, film, recovering=True)
         assert delivered.direct
         assert len(scene.direct) == 1
+
+
+async def test_a_film_that_went_to_its_member_is_not_posted_once_the_channel_is_open_again(tmp_path):
+    async with opened(tmp_path) as scene:
+        job, film = await scene.job(), scene.shelf.put(1000)
+        scene.channel.set_permissions(scene.guild.bot, deny=Permission.VIEW_CHANNEL)
+        first = await scene.delivery.deliver(job, film)
+        scene.channel.set_permissions(scene.guild.bot)
+        assert await scene.restarted().deliver(job, film, recovering=True) == first
+        assert first.direct
+        assert len(scene.films) == 1

@@ -106,6 +106,8 @@ class Fate:
         doomed = hall.channels[channels(12)[1]]
         doomed.gone = True
         self.met["channel: gone"] += 1
+        for channel in channels(guild):
+            hall.channels[channel].refused = True
         del hall.guilds[guild]
         self.met["guild: removed"] += 1
         self._tell("GUILD_DELETE", {"id": str(guild)})
