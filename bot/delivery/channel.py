@@ -124,6 +124,15 @@ class ChannelDelivery:
             raise Refused(Answer.NO_PERMISSION)
         return Delivered(found.id, direct=True)
 
+    async def _given_directly(self, job: Job) -> Delivered | None:
+        """The channel may have been closed when an earlier process posted the film, and be open now."""
+        try:
+            channel = await self._line.patiently(lambda: self._client.create_dm(discord.Object(job.to.member_id)))
+            found, _ = await self._history.find(channel, anchor(job), holds_film(job))
+        except Refused:
+            return None
+        return None if found is None else Delivered(found.id, direct=True)
+
     async def _post(
         self, channel: discord.abc.Messageable, guild_id: int | None, job: Job, fitting: Fitting, doubt: _Doubt
     ) -> Delivered:
@@ -153,6 +162,8 @@ class ChannelDelivery:
             found, age = await posted(None)
             if found is not None:
                 return Delivered(found, direct=guild_id is None)
+            if guild_id is not None and (given := await self._given_directly(job)) is not None:
+                return given
         limit = self._limits.of(guild_id)
         if guild_id is not None:
             limit = min(limit, job.to.file_limit)
