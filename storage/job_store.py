@@ -54,6 +54,7 @@ class SqliteJobStore:
         self._steady, self._lanes, self._ledger = SteadyClock(clock), Lanes(weights or {}), Ledger(prices or {})
         self._claims = Claims(operator, self._steady, self._lanes, self._ledger, self._health)
         self._outlook = Outlook(self._jobs, self._claims, self._lanes, self._ledger, self._steady)
+        self._rebuilt = False
 
     async def add(self, job: Job, caps: GuildLimits) -> Job | None:
         def work(connection: sqlite3.Connection) -> Job | None:
@@ -111,6 +112,9 @@ class SqliteJobStore:
         return stored
 
     async def claim(self, provider: str, concurrency: int, now: float) -> Claim:
+        if not self._rebuilt:
+            await self._database.write(self._lanes.rebuild, _ADMISSION_PATIENCE)
+            self._rebuilt = True
         claim = await self._write(
             lambda connection: self._claims.claim(connection, provider, concurrency, now),
             JobState.SUBMITTING,

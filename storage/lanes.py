@@ -16,20 +16,17 @@ class Lanes:
         """`weights` by guild id; 1 for all others."""
         self._queries = load_queries("lanes.sql")
         self._weights = weights
-        self._rebuilt = False
 
     def ready(self, connection: sqlite3.Connection, provider: str, now: float) -> Iterator[tuple[int, float]]:
         """Guilds and their turns, the first one first, for as long as each is left alone by the next step."""
-        if not self._rebuilt:
-            self._rebuild(connection)
         self._queries.wake_due(connection, provider=provider, now=now)
         while (lane := self._queries.first_ready(connection, provider=provider)) is not None:
             yield lane["guild_id"], lane["turn"]
 
-    def _rebuild(self, connection: sqlite3.Connection) -> None:
+    def rebuild(self, connection: sqlite3.Connection) -> None:
+        """What the jobs say, and everybody awake: an earlier process may have had other limits. Once, at the start."""
         for step in ("lost_lanes", "missing_lanes", "wake_all", "lost_in_ring", "missing_in_ring"):
             getattr(self._queries, step)(connection)
-        self._rebuilt = True
 
     def leave_alone(self, connection: sqlite3.Connection, provider: str, guild_id: int, until: float) -> None:
         """Steady seconds; infinity: until `wake`, or until another job joins the lane."""

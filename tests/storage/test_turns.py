@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from bot.domain.errors import Evidence
 from bot.domain.job import Cause, Job, JobState
+from storage.job_store import SqliteJobStore
 from tests.support.rows import GUILD, OTHER_GUILD, limits
 from tests.support.store import Shop, opened
 
@@ -261,6 +262,28 @@ async def test_a_start_rebuilds_what_is_not_what_the_jobs_say(tmp_path: Path):
         won = [(await shop.claimed()).id for _ in range(2)]
         assert won == [second.id, first.id]
         await check_lanes(shop)
+
+
+async def test_a_start_that_fails_half_way_is_rebuilt_by_the_next_claim(tmp_path: Path):
+    path, cut = tmp_path / "matinee.db", ["before:submitting"]
+    async with opened(path, limits(active_per_guild=1)) as shop:
+        await shop.queued()
+        waits = await shop.queued()
+        assert await shop.claimed() is not None
+        assert await shop.claimed() is None
+
+    def point(name: str) -> None:
+        if name in cut:
+            cut.remove(name)
+            raise RuntimeError(name)
+
+    async with opened(path) as shop:
+        store = SqliteJobStore(shop.database, shop.operator, shop.clock, shop.seen.append, point)
+        with pytest.raises(RuntimeError):
+            await store.claim("pipelet", 10, shop.clock.now())
+        claim = await store.claim("pipelet", 10, shop.clock.now())
+        assert claim.job is not None
+        assert claim.job.id == waits.id
 
 
 async def test_jobs_that_an_older_version_left_have_their_turns(tmp_path: Path):
