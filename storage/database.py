@@ -6,6 +6,7 @@ SQLite before 3.51.3 can corrupt a WAL that several connections write, and stock
 import asyncio
 import contextlib
 import functools
+import logging
 import random
 import sqlite3
 from collections import deque
@@ -18,6 +19,8 @@ import aiosql
 import aiosqlite
 
 from bot.domain.errors import StorageUnavailable
+
+log = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 Work = Callable[[sqlite3.Connection], Result]
@@ -44,6 +47,7 @@ class Database:
         self._writer, self._reader = writer, reader
         self._waiting: deque[_Write] = deque()
         self._turns: asyncio.Task[None] | None = None
+        self._full = False
 
     @classmethod
     async def open(cls, path: Path) -> Self:
@@ -83,7 +87,10 @@ class Database:
         while True:
             try:
                 return await self._commit(work)
-            except StorageUnavailable:
+            except StorageUnavailable as error:
+                if error.full and not self._full:
+                    log.error("the database cannot be written: %s", error.__cause__)  # noqa: TRY400
+                self._full = self._full or error.full
                 if deadline is not None and asyncio.get_running_loop().time() + pause > deadline:
                     raise
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311  # jitter, not a secret
@@ -100,6 +107,7 @@ class Database:
             self._turns = asyncio.create_task(self._take_turns(), name="commit")
         await write.done
         result: Result = write.outcome()
+        self._full = False
         return result
 
     async def _take_turns(self) -> None:

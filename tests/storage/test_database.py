@@ -141,6 +141,16 @@ class TestFull:
         await shop.database.write(lambda db: db.execute("PRAGMA max_page_count = 100000").fetchall())
         assert await shop.store.add(job(), limits(queued_per_member=1000, queued_per_guild=1000))
 
+    async def test_the_operator_is_told_once_each_time(self, shop: Shop, caplog: pytest.LogCaptureFixture):
+        for times in (1, 2):
+            pages = await shop.rows("PRAGMA page_count")
+            room = f"PRAGMA max_page_count = {pages[0][0] + 2}"
+            await shop.database.write(lambda db, room=room: db.execute(room).fetchall())
+            with pytest.raises(StorageUnavailable):
+                await self.fill(shop)
+            assert [record.levelname for record in caplog.records] == ["ERROR"] * times
+            await shop.database.write(lambda db: db.execute("PRAGMA max_page_count = 100000").fetchall())
+
     async def test_a_folder_that_refuses_to_be_written_counts_as_full(self, tmp_path: Path):
         async with opened(tmp_path / "matinee.db") as shop:
             await shop.database.write(lambda db: db.execute("PRAGMA query_only = ON"))
