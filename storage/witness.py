@@ -52,6 +52,7 @@ class Witness:
 
         def work(connection: sqlite3.Connection) -> int:
             held: int = self._queries.hold_unfinished(connection)
+            self._queries.forget_breakers(connection)
             self._queries.skip_attempts(connection, attempt=self._written.attempt)
             self._queries.first_attempt(connection, attempt=self._written.attempt)
             self._queries.set_turns(connection, turns=max(known.turns, self._written.turns))

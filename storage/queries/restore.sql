@@ -20,3 +20,7 @@ SELECT 'attempts', :attempt WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHER
 -- name: hold_unfinished!
 UPDATE jobs SET held_from = state, state = 'held', cause = 'restored', epoch = epoch + 1, told = 0
 WHERE state IN ('received', 'queued', 'submitting', 'submitted', 'result', 'posting');
+
+-- name: forget_breakers!
+-- What was known of providers is old, and a held job that was let through to try one out would keep it shut.
+DELETE FROM breakers;

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.domain.errors import Evidence
 from bot.domain.job import Cause, JobState
 from storage.witness import Witness
 from tests.support.rows import LIMITS, job
@@ -109,6 +110,26 @@ async def test_numbers_of_attempts_since_the_backup_are_not_used_again(tmp_path:
         again = await shop.claimed()
     assert again is not None
     assert again.attempt_id == (claimed.attempt_id or 0) + 1
+
+
+async def test_a_held_job_that_tried_out_its_provider_keeps_nobody_from_it(tmp_path: Path):
+    async with opened(tmp_path / "matinee.db") as shop:
+        await witness(shop, tmp_path).turn()
+        await shop.queued()
+        await shop.store.settle(await shop.claimed(), Evidence.REFUSED, JobState.REFUSED, status=401)
+        await shop.queued()
+        shop.clock.time += 61
+        assert await shop.claimed() is not None
+        await shop.queued()
+        assert await shop.claimed() is None
+    backup = shutil.copy(tmp_path / "matinee.db", tmp_path / "backup.db")
+    await start(tmp_path)
+    shutil.copy(backup, tmp_path / "matinee.db")
+    async with opened(tmp_path / "matinee.db") as shop:
+        assert await witness(shop, tmp_path).hold_if_restored() == 2
+        shop.clock.time += 120
+        await shop.queued()
+        assert await shop.claimed() is not None
 
 
 async def test_a_folder_that_cannot_be_written_stops_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture):
