@@ -162,11 +162,13 @@ def test_a_job_whose_model_is_not_asked_now_says_why_when_next_and_until_when(ca
     place = Place(3, 2_000.0, Outage(Trouble("chutes", model, cause, 900.0, 1_060.0), 2_700.0))
     content = texts.queue_message(replace(JOB, state=JobState.QUEUED), place).content
     assert (
-        f"Waiting: {words}; tried again <t:1060:R>. "
+        f"Waiting: {words}. Next try <t:1060:R>. "
         "If it stays so, this job is dropped <t:2700:R> and costs nothing." in content
     )
     trying = replace(place, outage=Outage(replace(place.outage.trouble, again_at=math.inf), 2_700.0))
-    assert f"{words}; being tried again now." in texts.queue_message(JOB, trying).content
+    assert f"{words}. It is being tried again now. If" in texts.queue_message(JOB, trying).content
+    never = replace(place, outage=Outage(replace(place.outage.trouble, again_at=2_800.0), 2_700.0))
+    assert f"{words}. If it stays so, this job is dropped <t:2700:R>" in texts.queue_message(JOB, never).content
     charged = replace(JOB, state=JobState.QUEUED, charged=1)
     assert "costs nothing more." in texts.queue_message(charged, place).content
 
@@ -182,7 +184,7 @@ def test_every_outage_has_its_words() -> None:
 
 
 def test_a_stand_in_is_named_wherever_its_work_is_shown() -> None:
-    words = "Made by wan2.1-14b in place of skyreels, which is out of order."
+    words = "Made by wan2.1-14b in place of skyreels, which was out of order."
     job = replace(JOB, asked_model="skyreels")
     done = replace(job, state=JobState.DONE, result_message_id=5)
     shown = [texts.queue_message(job, Place(0, None)), texts.ending(done), texts.result(done, FILM)]
@@ -195,6 +197,38 @@ def test_what_an_earlier_try_may_have_cost_is_not_called_free() -> None:
     refused = replace(JOB, state=JobState.REFUSED, cause=Cause.UNREACHABLE, charged=1)
     assert "An earlier try may have been charged." in texts.notice(refused).content
     assert "Nothing was spent" not in texts.notice(refused).content
+
+
+def test_what_an_earlier_try_may_have_cost_is_not_called_free_in_lists_either() -> None:
+    refused = replace(JOB, state=JobState.REFUSED, cause=Cause.UNREACHABLE)
+    assert "failed, nothing spent" in texts.queue_list([], [refused])[1]
+    assert "nothing spent" not in texts.queue_list([], [replace(refused, charged=1)])[1]
+
+
+@pytest.mark.parametrize(
+    ("cause", "detail", "words"),
+    [
+        (Cause.REJECTED, "HTTP 400: nsfw_content", ": `nsfw_content`."),
+        (Cause.REJECTED, "HTTP 400", "refused the request. "),
+        (Cause.FAILED, "out of memory", ": `out of memory`."),
+        (Cause.NO_ANSWER, "HTTP 500: overloaded", ": `overloaded`."),
+        (Cause.NO_ANSWER, "ServerDisconnectedError", "made it all the same. "),
+        (Cause.UNREACHABLE, "ClientConnectorError ECONNREFUSED", "hand the request over. "),
+    ],
+)
+def test_members_read_a_providers_words_but_no_status_and_no_errors_name(cause: Cause, detail: str, words: str) -> None:
+    content = texts.notice(replace(JOB, state=JobState.REFUSED, cause=cause, detail=detail)).content
+    assert words in content
+    assert "HTTP" not in content
+    assert "Error" not in content
+
+
+def test_who_was_refused_in_vain_is_not_said_to_have_started() -> None:
+    refused = replace(JOB, state=JobState.REFUSED, cause=Cause.BUSY, started_at=1_005.0, ended_at=1_060.0, tries=6)
+    lines = texts.report(refused).splitlines()
+    assert lines[-2:] == ["Asked <t:1000:R> · ended <t:1060:R>.", "Tries: 6."]
+    waiting = replace(JOB, state=JobState.QUEUED)
+    assert texts.report(waiting).endswith("\nIt was not handed to a provider yet.")
 
 
 def test_progress_and_the_providers_own_queue_are_shown() -> None:

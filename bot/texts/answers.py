@@ -24,7 +24,7 @@ _STATES: dict[JobState, str] = {
     JobState.REFUSED: "failed, nothing spent",
     JobState.AMBIGUOUS: "failed, may have been charged",
     JobState.LOST_RESULT: "failed, result lost",
-    JobState.UNDELIVERABLE: "failed to be posted",
+    JobState.UNDELIVERABLE: "could not be posted",
     JobState.CANCELLED: "cancelled",
     JobState.POISON: "failed, result could not be used",
     JobState.HELD: "held after a restore",
@@ -88,9 +88,14 @@ def thrown_away(job: Job) -> str:
     return f"The result of job `{job.id}` will be thrown away; it will not be posted. What it costs is spent."
 
 
+def _state(job: Job) -> str:
+    unpaid = job.state in (JobState.ABANDONED, JobState.REFUSED)
+    return _STATES[JobState.AMBIGUOUS if unpaid and job.charged else job.state]
+
+
 def job_label(job: Job) -> str:
     """Plain text for a completion, at most 100 characters."""
-    return plain(f"{job.id} · {_STATES[job.state]} · {plain(job.request.prompt, 60)}", 100)
+    return plain(f"{job.id} · {_state(job)} · {plain(job.request.prompt, 60)}", 100)
 
 
 def model_label(spec: ModelSpec) -> str:
@@ -100,7 +105,7 @@ def model_label(spec: ModelSpec) -> str:
 def job_line(job: Job, *, member: bool = False) -> str:
     who = f" · <@{job.to.member_id}>" if member else ""
     instead = f" in place of {name(job.asked_model)}" if job.asked_model else ""
-    return f"`{job.id}` · {_STATES[job.state]} · {name(job.request.model)}{instead}{who} · {when(job.created_at)}"
+    return f"`{job.id}` · {_state(job)} · {name(job.request.model)}{instead}{who} · {when(job.created_at)}"
 
 
 def queue_list(waiting: Sequence[Job], mine: Sequence[Job]) -> list[str]:

@@ -1,5 +1,6 @@
 """How a job ended: the queue message's last state, the short reply, and the message with the film."""
 
+import re
 from dataclasses import dataclass
 
 from bot.domain.job import SHOWN_ELSEWHERE, Artifact, Cause, Job, JobState
@@ -8,8 +9,8 @@ from bot.texts.words import code, in_place_of, inert, link, name, noun, number, 
 
 _RETRY_LABEL = "Retry"
 _ASK_LATER = "Try again in a few minutes, or choose another model."
-_COSTS_AGAIN = "Retry asks again, which may cost again."
-_PERMISSIONS = "A moderator has to give Matinee the permissions View Channel, Send Messages and Attach Files there."
+_COSTS_AGAIN = "Press Retry to ask again; that may cost again."
+_PERMISSIONS = "To post there, Matinee needs the permissions View Channel, Send Messages and Attach Files."
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,9 @@ _REASONS: dict[Cause, _Reason] = {
     Cause.MODEL_GONE: _Reason(
         "{provider} does not offer this model any more", "Choose another one; `/models` lists them."
     ),
-    Cause.NO_ANSWER: _Reason("{provider} took the request, but no usable answer came back", _COSTS_AGAIN),
+    Cause.NO_ANSWER: _Reason(
+        "no usable answer came back from {provider}, which may have made it all the same", _COSTS_AGAIN
+    ),
     Cause.RESTARTED: _Reason("Matinee was restarted while {provider} was making it", _COSTS_AGAIN),
     Cause.UNUSABLE: _Reason("what {provider} sent back does not play", _COSTS_AGAIN),
     Cause.FAILED: _Reason("{provider} reported that making it failed", "Change the prompt, or choose another model."),
@@ -60,7 +63,7 @@ _REASONS: dict[Cause, _Reason] = {
     Cause.BY_PROVIDER: _Reason("it was cancelled by {provider}", _ASK_LATER),
     Cause.GUILD_LEFT: _Reason("Matinee is no longer in the guild where it was asked for"),
     Cause.NO_PERMISSION: _Reason("Matinee may not post files in that channel", _PERMISSIONS),
-    Cause.CHANNEL_GONE: _Reason("the channel is gone or closed", "Ask again in a channel that is open."),
+    Cause.CHANNEL_GONE: _Reason("the channel is gone or closed"),
     Cause.TOO_LARGE: _Reason(
         "the file is larger than Discord allows there, even encoded again", "Ask for a shorter or smaller one."
     ),
@@ -73,6 +76,8 @@ _REASONS: dict[Cause, _Reason] = {
     ),
 }
 _MADE = frozenset({JobState.LOST_RESULT, JobState.UNDELIVERABLE, JobState.POISON})
+_QUOTED = frozenset({Cause.REJECTED, Cause.FAILED, Cause.BY_PROVIDER, Cause.STUCK})
+_STATUS = re.compile(r"^HTTP \d{3}(: |$)")
 _UNKNOWN = _Reason("the reason was not recorded", "Please tell the operator of this bot.")
 
 
@@ -139,13 +144,22 @@ def _story(job: Job, keep_days: float, *, advise: bool) -> str:
     reason = _REASONS[job.cause] if job.cause is not None else _UNKNOWN
     provider = name(job.provider)
     what = reason.what.format(provider=provider)
-    detail = f": {code(job.detail)}" if job.detail else ""
+    words = _words(job)
+    detail = f": {code(words)}" if words else ""
     sentences = [f"{what[:1].upper()}{what[1:]}{detail}.", _spent(job, provider)]
     if job.state is JobState.UNDELIVERABLE:
-        sentences.append(f"The file is kept for {number(keep_days)} days: `/show job:{job.id}` delivers it, free.")
+        sentences.append(
+            f"The file is kept for {number(keep_days)} days: `/show job:{job.id}` in an open channel delivers it, free."
+        )
     if advise:
         sentences.append(reason.advice)
     return " ".join(sentence for sentence in sentences if sentence)
+
+
+def _words(job: Job) -> str:
+    """The provider's own; a status or an error's name means nothing to a member, and stands in the log."""
+    said = _STATUS.sub("", job.detail, count=1)
+    return said if said != job.detail or job.cause in _QUOTED else ""
 
 
 def _spent(job: Job, provider: str) -> str:
@@ -157,7 +171,7 @@ def _spent(job: Job, provider: str) -> str:
     if job.cause is Cause.BY_PROVIDER:
         return f"Whether {provider} bills it is not known."
     if job.made_at is not None or job.state in _MADE:
-        return "It had been made, so it counts as spent."
+        return "It was made, so it counts as spent."
     if job.charged:
         return "An earlier try may have been charged."
     return "Nothing was spent."

@@ -93,11 +93,13 @@ def _waiting(job: Job, place: Place | None) -> str:
 def _outage(job: Job, outage: Outage) -> str:
     trouble = outage.trouble
     what = _OUTAGES[trouble.cause].format(model=name(trouble.model))
-    again = "being tried again now" if math.isinf(trouble.again_at) else f"tried again {when(trouble.again_at)}"
+    again = f" Next try {when(trouble.again_at)}." if trouble.again_at < outage.ends_at else ""
+    if math.isinf(trouble.again_at):
+        again = " It is being tried again now."
     cost = "costs nothing more" if job.charged else "costs nothing"
     return (
-        f"Waiting: {name(job.provider)} {what}; {again}. "
-        f"If it stays so, this job is dropped {when(outage.ends_at)} and {cost}."
+        f"Waiting: {name(job.provider)} {what}.{again} If it stays so, this job is dropped {when(outage.ends_at)} and "
+        f"{cost}. Cancel it to ask for another model."
     )
 
 

@@ -43,9 +43,11 @@ _RULES: dict[Rule, str] = {
         "A moderator can give it; nothing was spent."
     ),
     Rule.MODERATOR: "Only moderators may do that: it needs the permission Manage Server here, now.",
-    Rule.NOT_YOURS: "That job is somebody else's. Who asked may retry it; they or a moderator may see or cancel it.",
-    Rule.NO_SUCH_JOB: "There is no such job in this guild.",
-    Rule.TOO_LATE: "It is too late for that: the job has moved on.",
+    Rule.NOT_YOURS: (
+        "That job is somebody else's. Only they may retry it; only they or a moderator may see or cancel it."
+    ),
+    Rule.NO_SUCH_JOB: "There is no such job in this guild. `/queue` lists yours with their ids.",
+    Rule.TOO_LATE: "It is too late for that: the job has moved on. `/show` says how it stands.",
     Rule.ALREADY_RETRIED: "That job was retried already; a job can be retried once.",
     Rule.STALE_BUTTON: "That button is from another version of Matinee, or not one of its own. Nothing was done.",
     Rule.BEYOND_OPERATOR: "That is more than the operator allows: {limit}.",

@@ -73,7 +73,7 @@ def in_place_of(job: Job) -> str:
     """Who stands in for whom; "" when it is made by the model that was asked for."""
     if job.asked_model is None:
         return ""
-    return f"Made by {name(job.request.model)} in place of {name(job.asked_model)}, which is out of order."
+    return f"Made by {name(job.request.model)} in place of {name(job.asked_model)}, which was out of order."
 
 
 def listed(items: Sequence[str], last: str = "and") -> str:

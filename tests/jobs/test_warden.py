@@ -82,7 +82,7 @@ class TestWaiting:
         await world.clock.advance(20)
         for job, end in ((first, EPOCH + 1800), (later, EPOCH + 1820)):
             content = shown(world, job)
-            assert f"Waiting: {words}; tried again <t:{EPOCH + 60:.0f}:R>." in content
+            assert f"Waiting: {words}. Next try <t:{EPOCH + 60:.0f}:R>." in content
             assert f"dropped <t:{end:.0f}:R> and costs nothing" in content
         assert asked(world) == [0]
 
@@ -137,7 +137,7 @@ class TestWaiting:
         await world.clock.advance(5)
         waiting = await world.ask(DIRECT)
         await world.clock.advance(58)
-        assert "being tried again now" in shown(world, waiting)
+        assert "It is being tried again now." in shown(world, waiting)
 
     async def test_a_restart_changes_nothing(self, tmp_path: Path):
         async with running(tmp_path) as world:
