@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Self
 
-from bot.domain.errors import Evidence, IllegalTransition
+from bot.domain.errors import IllegalTransition
 from bot.domain.generation import GenerationRequest
 
 
@@ -246,13 +246,3 @@ class Job:
         if state not in MOVES[self.state]:
             raise IllegalTransition(f"{self.state} to {state}")
         return replace(self, state=state, epoch=self.epoch + 1, **changes)
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """One submission to a provider. `evidence` is None while it is under way."""
-
-    id: int
-    job_id: str
-    started_at: float
-    evidence: Evidence | None = None
