@@ -200,10 +200,8 @@ class App:
         except StorageUnavailable as error:
             raise _cannot_open(path, error.__cause__) from None
         except UnusableDatabaseError as error:
-            raise ConfigurationError(f"configuration: storage.url: {error}") from None
+            raise ConfigurationError(f"configuration: storage.url: {path}: {error}") from None
         self._stack.push_async_callback(database.close)
-        if advice := caution():
-            log.warning(advice)
         return database
 
     async def _open_media(self) -> tuple[SafePictures, CheckedArtifacts]:
@@ -229,6 +227,8 @@ class App:
     async def _live(self) -> int:
         token = self._settings.discord.token.get_secret_value()
         await self._open_web()
+        if advice := caution():
+            log.warning(advice)
         for provider in self._providers:
             self._stack.push_async_callback(provider.close)
         await self.housekeeping.refresh()

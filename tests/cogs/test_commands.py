@@ -18,7 +18,8 @@ def test_the_table_lists_every_command_with_its_options() -> None:
     assert list(table)[3:6] == ["/queue", "/cancel", "/models"]
     assert {name.removeprefix("/admin ") for name in table if name.startswith("/admin")} == {
         "limits show", "limits set", "models allow", "models deny", "models default", "channels allow",
-        "channels clear", "block", "unblock", "blocked", "jobs", "cancel", "pause", "resume",
+        "channels clear", "block", "unblock", "blocked", "jobs", "cancel", "pause", "resume", "held list",
+        "held release", "held drop",
     }  # fmt: skip
     assert all(words for _, words in table.values())
 

@@ -129,6 +129,7 @@ class Play:
         lure = await asyncio.start_server(self._bitten, "127.0.0.1", 0)
         address = f"http://127.0.0.1:{lure.sockets[0].getsockname()[1]}"
         bodies = {case: await asyncio.to_thread(self._write, case, address) for case in chosen}
+        others = set(psutil.Process().children(recursive=True))
         await self._pictures.start()
         await self._artifacts.start()
         begun, worked = time.monotonic(), _processor()
@@ -138,7 +139,7 @@ class Play:
         await self._pictures.close()
         await self._artifacts.close()
         self._found.lag, self._found.sockets = watch.lag, watch.sockets
-        self._found.left = len(psutil.Process().children(recursive=True))
+        self._found.left = len(set(psutil.Process().children(recursive=True)) - others)
         # One knock of our own: a lure that counts nobody would prove nothing.
         _, own = await asyncio.open_connection(*lure.sockets[0].getsockname())
         own.close()

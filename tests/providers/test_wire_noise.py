@@ -55,7 +55,8 @@ async def test_a_paid_call_survives_any_answer(answer: bytes) -> None:
         async with serving(sending(answer)) as server:
             adapter = ChutesProvider(TOKEN, concurrency=1, base_urls={"wan2.1-14b": server.origin}, total=IMPATIENT)
             evidence = await evidence_of(adapter.generate(request_for(adapter.models()[0]), [], Path(folder) / "part"))
-            assert evidence is not Evidence.NOT_SENT
+            # On a busy machine the time may be over before anything was sent.
+            assert evidence is not Evidence.NOT_SENT or not server.received
             assert server.connections == 1
 
 
@@ -65,5 +66,5 @@ async def test_a_question_survives_any_answer(answer: bytes) -> None:
     async with serving(sending(answer)) as server:
         adapter = PipeletProvider(TOKEN, concurrency=1, base_url=server.origin, ask=IMPATIENT)
         evidence = await evidence_of(adapter.poll(RemoteHandle("wan22-fast-t2v", "1")))
-        assert evidence is not Evidence.NOT_SENT
+        assert evidence is not Evidence.NOT_SENT or not server.received
         await adapter.close()
