@@ -36,7 +36,7 @@ class Contender:
 
 
 async def measure(plan: Plan | None = None) -> list[Figure]:
-    """Every engine in turn, `rounds` times over, so that a drifting machine weighs on all; the median counts ."""
+    """Every engine in turn, `rounds` times over, so that a drifting machine weighs on all; the median counts."""
     plan, runs = plan or Plan(), dict[str, list[Run]]()
     for _ in range(plan.rounds):
         for what, contender in _contenders().items():
