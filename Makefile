@@ -16,7 +16,7 @@ demo: $(READY)
 	$(BIN)/matinee demo $(ARGS)
 
 test: $(READY)
-	$(BIN)/python -m pytest --cov=bot.jobs --cov=bot.providers --cov=storage --cov-branch --cov-fail-under=95 $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --cov=bot.jobs --cov=bot.providers --cov=storage --cov-branch --cov-fail-under=95 $(ARGS)
 
 check: $(READY)
 	$(BIN)/ruff format --check .

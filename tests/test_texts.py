@@ -88,7 +88,7 @@ def assert_inert(content: str, innocent: str) -> None:
     assert len(content.encode("utf-16-le")) // 2 <= 2000
     assert outside_code(content) == outside_code(innocent)
     assert "`" not in outside_code(content)
-    hidden = {character for character in content if unicodedata.category(character) in {"Cc", "Cf", "Co", "Cs"}}
+    hidden = {character for character in set(content) if unicodedata.category(character) in {"Cc", "Cf", "Co", "Cs"}}
     assert hidden <= {"\n"}
 
 
@@ -96,7 +96,7 @@ PLAIN = every_message("a cat")
 PLAIN_ANSWERS = private_answers("a cat")
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(
     st.text(min_size=1, max_size=300)
     | st.sampled_from(HOSTILE)
