@@ -22,12 +22,16 @@ _DEFAULT_FILE = Path("matinee.toml")
 _BAD_CONFIGURATION = 2
 
 
+def _named(file: Path | None) -> Path | None:
+    return file or (_DEFAULT_FILE if _DEFAULT_FILE.exists() else None)
+
+
 def _settings(file: Path | None) -> Settings:
-    return load(file or (_DEFAULT_FILE if _DEFAULT_FILE.exists() else None))
+    return load(_named(file))
 
 
-def _refuse(error: ConfigurationError) -> typer.Exit:
-    typer.echo(str(error), err=True)
+def _refuse(error: ConfigurationError, file: Path | None) -> typer.Exit:
+    typer.echo(error.line(_named(file)), err=True)
     return typer.Exit(_BAD_CONFIGURATION)
 
 
@@ -46,7 +50,7 @@ def run(config: ConfigOption = None, verbose: bool = False) -> None:
 
         code = asyncio.run(App(settings).run())
     except ConfigurationError as error:
-        raise _refuse(error) from None
+        raise _refuse(error, config) from None
     raise typer.Exit(code)
 
 
@@ -60,7 +64,7 @@ def sync(config: ConfigOption = None) -> None:
 
         code = asyncio.run(App(settings).sync())
     except ConfigurationError as error:
-        raise _refuse(error) from None
+        raise _refuse(error, config) from None
     raise typer.Exit(code)
 
 
@@ -69,7 +73,7 @@ def doctor(config: ConfigOption = None) -> None:
     """Check the file, the token, each provider, the folders and the database: a line each, exit code 1 if any fails."""
     from bot.doctor import examine
 
-    raise typer.Exit(asyncio.run(examine(config or (_DEFAULT_FILE if _DEFAULT_FILE.exists() else None))))
+    raise typer.Exit(asyncio.run(examine(_named(config))))
 
 
 @app.command()

@@ -6,7 +6,7 @@ Every key is also `MATINEE_SECTION__KEY`; the environment wins. A secret may sta
 import math
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -23,6 +23,11 @@ _JSON = ("_IDS", "BASE_URLS", "MODELS", "GUILDS")
 
 class ConfigurationError(Exception):
     """One line for the operator: the file, the key, what is wrong, the fix. Never a secret."""
+
+    def line(self, file: Path | None) -> str:
+        """The whole of it, where only the key was known when it was raised."""
+        found, what = str(self), str(self).removeprefix("configuration: ")
+        return found if what == found else f"{_source(what.partition(':')[0].split('.'), file)}: {what}"
 
 
 def _http_url(text: str) -> str:
@@ -246,18 +251,40 @@ def _forget_replaced_secrets(document: dict[str, Any]) -> None:
 
 
 def _sentence(error: ValidationError, file: Path | None) -> str:
-    first, *others = error.errors(include_url=False, include_input=False, include_context=False)
-    path = [str(part) for part in first["loc"]]
+    first, *others = error.errors(include_url=False, include_input=False)
+    path = [str(part) for part in first["loc"] if part != "[key]"]
     key, variable = ".".join(path), PREFIX + "__".join(path).upper()
-    source = f"environment variable {variable}" if variable in os.environ else str(file or "environment")
+    problem = _problem(first["type"], first["msg"]).format(**first.get("ctx", {}))
     more = f" (and {len(others)} more)" if others else ""
-    return f"{source}: {key}: {_problem(first['type'], first['msg'])}; fix: {_fix(first['type'], key, variable)}{more}"
+    return f"{_source(path, file)}: {key}: {problem}; fix: {_fix(first['type'], key, variable)}{more}"
+
+
+def _source(path: Sequence[str], file: Path | None) -> str:
+    """The variable that sets this key, or a table around it; else the file."""
+    names = [PREFIX + "__".join(path[:length]).upper() for length in range(len(path), 0, -1)]
+    return next((f"environment variable {name}" for name in names if name in os.environ), str(file or "environment"))
+
+
+_NUMBER, _WHOLE = "must be a number", "must be a whole number"
+_PROBLEMS = {
+    "missing": "is missing",
+    "extra_forbidden": "is no key that Matinee knows",
+    "tuple_type": "must be a list, in square brackets",
+    "float_type": _NUMBER,
+    "float_parsing": _NUMBER,
+    "int_type": _WHOLE,
+    "int_parsing": _WHOLE,
+    "int_from_float": _WHOLE,
+    "finite_number": "must be a finite number",
+    "greater_than": "must be more than {gt:g}",
+    "greater_than_equal": "must be at least {ge:g}",
+    "less_than_equal": "must be at most {le:g}",
+}
 
 
 def _problem(kind: str, message: str) -> str:
-    return {"missing": "is missing", "extra_forbidden": "is no key that Matinee knows"}.get(
-        kind, message.removeprefix("Value error, ")
-    )
+    spoken = message.removeprefix("Value error, ").replace("Input should be", "must be", 1)
+    return _PROBLEMS.get(kind, spoken.replace("{", "{{").replace("}", "}}"))
 
 
 def _fix(kind: str, key: str, variable: str) -> str:
@@ -266,4 +293,4 @@ def _fix(kind: str, key: str, variable: str) -> str:
         return f"set it there or as {variable}{secret}"
     if kind == "extra_forbidden":
         return "correct its spelling or remove it; config.example.toml lists every key"
-    return f"correct {key}"
+    return f"correct {key}, or remove it; config.example.toml explains it"

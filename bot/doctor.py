@@ -27,7 +27,7 @@ async def examine(file: Path | None) -> int:
         providers = build_providers(settings)
         check_models(settings, providers)
     except ConfigurationError as error:
-        print(f"FAIL  configuration  {error}")
+        print(f"FAIL  configuration  {error.line(file)}")
         return 1
     print(f"ok    configuration  {file or 'environment'}")
     looks: list[tuple[str, Awaitable[str]]] = [
@@ -95,6 +95,6 @@ async def _database(settings: Settings) -> str:
     except StorageUnavailable as error:
         raise _Finding(f"{path} cannot be opened ({error.__cause__})") from None
     except UnusableDatabaseError as error:
-        raise _Finding(str(error)) from None
+        raise _Finding(f"{path}: {error}") from None
     await database.close()
     return f"{path} is sound; {caution() or 'its SQLite is safe with other programs'}"

@@ -248,11 +248,11 @@ class UnusableDatabaseError(Exception):
 
 class DamagedError(UnusableDatabaseError):
     def __init__(self, found: str) -> None:
-        super().__init__(f"the database is damaged ({found[:100]}): put a backup in its place")
+        super().__init__(f"the database is damaged ({' '.join(found.split())[:100]}); fix: put a backup in its place")
 
 
 class NewerSchemaError(UnusableDatabaseError):
     def __init__(self, found: int, known: int) -> None:
         super().__init__(
-            f"the database has schema {found}, this version of Matinee knows {known}: install the newer one"
+            f"the database has schema {found}, this version of Matinee knows {known}; fix: install the newer one"
         )

@@ -63,7 +63,7 @@ WRONG: list[tuple[str, str, str, tuple[str, ...]]] = [
     (r'^token = ".*"\napi_url', f'tokn = "{SECRET}"\napi_url', "discord.token", ("is missing", "DISCORD__TOKEN")),
     (r"^\[media\]$", f'[media]\nsecret = "{SECRET}"', "media.secret", ("no key that Matinee knows",)),
     (r"^\[media\]$", '[media]\nkeep_days = "soon"', "media.keep_days", ("number",)),
-    (r"^\[media\]$", "[media]\nkeep_days = -1", "media.keep_days", ("greater than 0",)),
+    (r"^\[media\]$", "[media]\nkeep_days = -1", "media.keep_days", ("more than 0", "wrong")),
     (r"^\[limits\]$", "[limits]\nqueued_per_night = 1", "limits.queued_per_night", ("no key",)),
     (r"^burst = .*$", "burst = 0", "limits.burst", ("1",)),
     (r"^api_url = .*$", 'api_url = "discord.com"', "discord.api_url", ("http",)),
@@ -78,6 +78,7 @@ WRONG: list[tuple[str, str, str, tuple[str, ...]]] = [
     (r'^"skyreels" = .*$', '"skyrails" = "http://localhost:1"', "providers.chutes", ("skyrails",)),
     (r"^\[limits\]$", "[web]\nport = 99999\n[limits]", "web.port", ("65535",)),
     (r"^\[limits\]$", '[jobs]\ndrain_seconds = "x"\n[limits]', "jobs.drain_seconds", ("number",)),
+    (r"^\[limits\]$", '[models."skyreels"]\nfall_back = ["gpt"]\n[limits]', "models.skyreels.fall_back", ("wrong",)),
     (r"^directory = .*$", 'directory = "/proc/none"', "media.directory", ("cannot be written",)),
     (r"^url = .*$", 'url = "sqlite:////proc/none/x.db"', "storage.url", ("cannot be opened",)),
 ]  # fmt: skip
