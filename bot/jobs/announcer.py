@@ -23,10 +23,14 @@ class Announcer:
         self._rung = asyncio.Event()
 
     def changed(self, job: Job) -> None:
-        if job.state in _SHOWN:
-            self._delivery.show(job)
+        """Never raises: who has just committed something goes on, whatever is wrong with our words."""
         self._dirty.add(job.to.guild_id)
         self._rung.set()
+        if job.state in _SHOWN:
+            try:
+                self._delivery.show(job)
+            except Exception:
+                log.exception("not shown", extra={"job": job.id, "state": job.state.value})
 
     async def run(self) -> None:
         """Until cancelled: bring the waiting jobs of every guild that changed up to date, once in `every` seconds."""

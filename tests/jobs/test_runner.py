@@ -88,6 +88,13 @@ class TestMistakes:
         job = await world.ask(QUEUED)
         assert how(await world.ended(job)) == (JobState.LOST_RESULT, Cause.RESULT_GONE)
 
+    async def test_a_mistake_while_its_start_is_shown_starts_it_all_the_same(self, world: World):
+        job = await world.ask(DIRECT, acknowledge=False)
+        world.theatre.fail("show", *[Mistake()] * 20)
+        await world.acknowledge(job)
+        assert (await world.ended(job)).state is JobState.DONE
+        assert world.clock.monotonic() < 20
+
     async def test_a_mistake_while_it_is_delivered_is_tried_again(self, world: World):
         world.theatre.fail("deliver", Mistake(), OSError(28, "full"))
         job = await world.ask(DIRECT)

@@ -250,6 +250,7 @@ class RecordingDelivery:
 
     def show(self, job: Job, place: Place | None = None, progress: RemoteStatus | None = None) -> None:
         if not self.reach.dead:
+            self.theatre.note("show")
             self.theatre.shown[job.id].append((job.state, place, progress))
 
 
