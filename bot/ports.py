@@ -165,12 +165,15 @@ class Outage:
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where a waiting job stands: `ahead` jobs of its guild start first; `ready_at` (epoch) once figures exist.
-    `restarting`: this process starts no job any more, the next one will."""
+    `restarting`: this process starts no job any more, the next one will. `paused`: the guild is. `budget_at`: when the
+    guild can pay for it, if not yet (epoch, rounded); infinity while nobody knows."""
 
     ahead: int
     ready_at: float | None
     outage: Outage | None = None
     restarting: bool = False
+    paused: bool = False
+    budget_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -135,6 +135,22 @@ def test_no_estimate_is_shown_before_there_are_figures() -> None:
     assert "<t:" not in texts.queue_message(JOB, Place(0, None)).content
 
 
+def test_what_else_keeps_a_job_is_named() -> None:
+    place = Place(0, 2_000.0)
+    kept = {
+        " Matinee is restarting; it starts after that.": replace(place, restarting=True),
+        " A moderator has paused Matinee here; it starts after that.": Place(0, None, paused=True),
+        " This guild has spent what it may in 24 hours; there is enough again <t:1900:R>. Ready <t:2010:R>.": replace(
+            place, budget_at=1_900.0
+        ),
+        " This guild has spent or set aside what it may in 24 hours; it starts when there is enough again.": Place(
+            0, None, budget_at=math.inf
+        ),
+    }
+    for words, why in kept.items():
+        assert texts.queue_message(JOB, why).content.endswith(f"Place 1 in this guild's queue.{words}")
+
+
 def test_a_job_that_waits_for_its_provider_says_so() -> None:
     waiting = replace(JOB, state=JobState.QUEUED, tries=2, not_before=1_030.0, cause=Cause.BUSY)
     content = texts.queue_message(waiting, Place(0, None)).content

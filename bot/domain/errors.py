@@ -113,6 +113,7 @@ class Rule(StrEnum):
     NOT_YOURS = "not_yours"
     NO_SUCH_JOB = "no_such_job"
     TOO_LATE = "too_late"
+    HELD = "held"
     ALREADY_RETRIED = "already_retried"
     STALE_BUTTON = "stale_button"
     BEYOND_OPERATOR = "beyond_operator"

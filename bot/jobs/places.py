@@ -47,25 +47,27 @@ class Places:
         figures = await self._figures((*order, *waiting.active))
         ready = await self._ready(guild_id, order, waiting, figures)
         troubles = await self._store.troubles()
-        return [(job, Place(*ready[job.id], self._outage(job, troubles))) for job in jobs]
+        return [(job, replace(ready[job.id], outage=self._outage(job, troubles))) for job in jobs]
 
     async def _ready(
         self, guild_id: int, order: Sequence[Job], waiting: Waiting, figures: Mapping[_Kind, Measured | None]
-    ) -> dict[str, tuple[int, float | None]]:
+    ) -> dict[str, Place]:
         now, policy = self._clock.now(), await self._policies.of(guild_id)
         seconds = {job.id: self._seconds(job, figures) for job in (*order, *waiting.active)}
         runs = [Run(job.to.member_id, job.started_at or now, seconds[job.id]) for job in waiting.active]
         limits, crowds = await self._policies.limits(guild_id), await self._of_providers(order, seconds)
-        earliest = [math.inf if policy.pause is not None else each for each in _earliest(order, waiting)]
+        paused, payable = policy.pause is not None, list(_payable(order, waiting))
         turns = [
-            Turn(job.to.member_id, job.provider, seconds[job.id], each)
-            for job, each in zip(order, earliest, strict=True)
+            Turn(job.to.member_id, job.provider, seconds[job.id], math.inf if paused else max(job.not_before, at))
+            for job, at in zip(order, payable, strict=True)
         ]
         starts = start_times(turns, Standing(guild_id, limits, waiting.starts, runs, crowds), now)
-        found: dict[str, tuple[int, float | None]] = {}
-        for ahead, (job, start) in enumerate(zip(order, starts, strict=True)):
+        found: dict[str, Place] = {}
+        for ahead, (job, start, at) in enumerate(zip(order, starts, payable, strict=True)):
             measured = figures[_kind(job)]
-            found[job.id] = ahead, None if measured is None else _grained(start + measured.median)
+            ready_at = None if measured is None else _grained(start + measured.median)
+            budget_at = None if at <= now else _grained(at) or math.inf
+            found[job.id] = Place(ahead, ready_at, paused=paused, budget_at=budget_at)
         return found
 
     async def _figures(self, jobs: Iterable[Job]) -> dict[_Kind, Measured | None]:
@@ -110,12 +112,13 @@ def _kind(job: Job) -> _Kind:
     return job.request.capability, job.request.model, job.request.size
 
 
-def _earliest(order: Sequence[Job], waiting: Waiting) -> Iterable[float]:
-    """When each was put off to, and when the guild can pay for it and all before it."""
-    models: list[str] = []
+def _payable(order: Sequence[Job], waiting: Waiting) -> Iterable[float]:
+    """When the guild can pay for each and all before it."""
+    budget, models = waiting.budget, list[str]()
     for job in order:
         models.append(job.request.model)
-        yield max(job.not_before, waiting.budget.fits_at(*models))
+        # What is free is not saved up for.
+        yield budget.fits_at(*models) if budget.prices.get(job.request.model) else 0.0
 
 
 def _grained(moment: float | None) -> float | None:

@@ -233,7 +233,7 @@ class Jobs:
             if after.state is JobState.CANCELLED:
                 await self._record_cancel(job, by, "cancelled")
             return after
-        raise NotAllowed(Rule.TOO_LATE, job.id)
+        raise NotAllowed(Rule.HELD if job.state is JobState.HELD else Rule.TOO_LATE, job.id)
 
     async def only_guilds(self, known: Collection[int]) -> None:
         """As `guild_left` for every guild that is not among these."""
@@ -314,7 +314,7 @@ class Jobs:
             job,
             Evidence.AMBIGUOUS,
             JobState.CANCELLED,
-            cause=Cause.BY_MODERATOR,
+            cause=Cause.RESTORED,
             told=False,
             ended_at=self._clock.now(),
         )

@@ -103,4 +103,4 @@ def recent(jobs: Sequence[Job]) -> str:
 
 def paused(reason: str) -> str:
     given = f" Members read this reason: {code(reason)}" if reason else ""
-    return f"Matinee takes no new requests in this guild until `/admin resume`.{given}"
+    return f"Until `/admin resume`, Matinee takes no new requests in this guild, and what waits is not started.{given}"

@@ -75,6 +75,7 @@ _REASONS: dict[Cause, _Reason] = {
         "A moderator lets it go on or drops it with `/admin held`.",
     ),
 }
+_DROPPED = _Reason("a moderator dropped it, because it dates from before Matinee's database was restored from a backup")
 _MADE = frozenset({JobState.LOST_RESULT, JobState.UNDELIVERABLE, JobState.POISON})
 _QUOTED = frozenset({Cause.REJECTED, Cause.FAILED, Cause.BY_PROVIDER, Cause.STUCK})
 _STATUS = re.compile(r"^HTTP \d{3}(: |$)")
@@ -142,6 +143,8 @@ def result(job: Job, artifact: Artifact, *, compressed_from: int | None = None) 
 
 def _story(job: Job, keep_days: float, *, advise: bool) -> str:
     reason = _REASONS[job.cause] if job.cause is not None else _UNKNOWN
+    if _dropped(job):
+        reason = _DROPPED
     provider = name(job.provider)
     what = reason.what.format(provider=provider)
     words = _words(job)
@@ -156,6 +159,10 @@ def _story(job: Job, keep_days: float, *, advise: bool) -> str:
     return " ".join(sentence for sentence in sentences if sentence)
 
 
+def _dropped(job: Job) -> bool:
+    return job.state is JobState.CANCELLED and job.cause is Cause.RESTORED
+
+
 def _words(job: Job) -> str:
     """The provider's own; a status or an error's name means nothing to a member, and stands in the log."""
     said = _STATUS.sub("", job.detail, count=1)
@@ -164,7 +171,7 @@ def _words(job: Job) -> str:
 
 def _spent(job: Job, provider: str) -> str:
     unknown = job.state is JobState.LOST_RESULT and job.cause in (Cause.STUCK, Cause.RESULT_GONE)
-    if job.state in (JobState.AMBIGUOUS, JobState.HELD) or unknown:
+    if job.state in (JobState.AMBIGUOUS, JobState.HELD) or unknown or _dropped(job):
         return "It may have been charged."
     if job.cause is Cause.FAILED:
         return f"{provider} does not say whether a failed job is billed."

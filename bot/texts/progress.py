@@ -85,9 +85,20 @@ def _waiting(job: Job, place: Place | None) -> str:
         return f"Waiting for its provider: {name(job.provider)} {obstacle}{tries}.{again}"
     if place is None:
         return "It has a place in this guild's queue."
+    return f"Place {place.ahead + 1} in this guild's queue.{_kept_by(place)}{_ready(place)}"
+
+
+def _kept_by(place: Place) -> str:
+    """What keeps it besides those ahead, if there is one rule to name."""
     if place.restarting:
-        return f"Place {place.ahead + 1} in this guild's queue. Matinee is restarting; it starts after that."
-    return f"Place {place.ahead + 1} in this guild's queue.{_ready(place)}"
+        return " Matinee is restarting; it starts after that."
+    if place.paused:
+        return " A moderator has paused Matinee here; it starts after that."
+    if place.budget_at is None:
+        return ""
+    if math.isinf(place.budget_at):
+        return " This guild has spent or set aside what it may in 24 hours; it starts when there is enough again."
+    return f" This guild has spent what it may in 24 hours; there is enough again {when(place.budget_at)}."
 
 
 def _outage(job: Job, outage: Outage) -> str:
@@ -126,6 +137,6 @@ _OBSTACLES: dict[Cause | None, str] = {
 
 
 def _ready(place: Place | None) -> str:
-    if place is None or place.ready_at is None:
+    if place is None or place.ready_at is None or place.restarting:
         return ""
     return f" Ready {when(-(-place.ready_at // _ROUNDING) * _ROUNDING)}."

@@ -48,6 +48,9 @@ _RULES: dict[Rule, str] = {
     ),
     Rule.NO_SUCH_JOB: "There is no such job in this guild. `/queue` lists yours with their ids.",
     Rule.TOO_LATE: "It is too late for that: the job has moved on. `/show` says how it stands.",
+    Rule.HELD: (
+        "That job is held since a backup was restored. A moderator lets it go on or drops it with `/admin held`."
+    ),
     Rule.ALREADY_RETRIED: "That job was retried already; a job can be retried once.",
     Rule.STALE_BUTTON: "That button is from another version of Matinee, or not one of its own. Nothing was done.",
     Rule.BEYOND_OPERATOR: "That is more than the operator allows: {limit}.",

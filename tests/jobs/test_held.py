@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from bot import texts
 from bot.domain.errors import NotAllowed, Rule
 from bot.domain.job import Cause, Job, JobState
 from storage.witness import Witness
@@ -83,8 +84,12 @@ async def test_a_dropped_job_has_ended_and_counts_as_spent(restored: Restored):
         await world.start()
         await world.jobs.release(by(MODERATOR), drop=True)
         assert await world.clock.until(lambda: len(world.theatre.endings[job.id]) == 2, 3000)
-        assert await world.state(job) == (JobState.CANCELLED, Cause.BY_MODERATOR)
+        assert await world.state(job) == (JobState.CANCELLED, Cause.RESTORED)
         assert await world.attempts() == [("E2", None)]
+        told = texts.notice(await world.job(job)).content
+        assert "dropped" in told
+        assert "It may have been charged." in told
+        assert "Nothing was spent" not in told
         assert ("held drop",) in await world.rows("SELECT verb FROM audit")
 
 
@@ -99,6 +104,9 @@ async def test_only_a_moderator_of_the_guild_may_and_only_what_is_held(restored:
             with pytest.raises(NotAllowed) as refused:
                 await world.jobs.release(who, job.id)
             assert refused.value.rule is rule
+        with pytest.raises(NotAllowed) as refused:
+            await world.jobs.cancel(job.id, by(MEMBER))
+        assert refused.value.rule is Rule.HELD
         await world.jobs.release(by(MODERATOR), job.id)
         with pytest.raises(NotAllowed) as refused:
             await world.jobs.release(by(MODERATOR), job.id)

@@ -1,6 +1,8 @@
 """Where a waiting job stands, when it will be ready, and that its message says so."""
 
 import asyncio
+import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,8 +10,8 @@ import pytest
 from bot.domain.errors import StorageUnavailable
 from bot.domain.job import InQueue, JobState
 from bot.ports import Place
-from tests.support.rows import GUILD, MODERATOR, OTHER_MEMBER, job
-from tests.support.world import DIRECT, World, by, running
+from tests.support.rows import GUILD, LIMITS, MODERATOR, OTHER_MEMBER, job
+from tests.support.world import DIRECT, QUEUED, World, by, running
 
 
 async def crowded(world: World, **limits: float) -> None:
@@ -70,6 +72,28 @@ async def test_the_rate_and_the_places_ahead_date_the_others(world: World):
     ready = [(await world.jobs.place(each)).ready_at - now for each in jobs]
     for ahead, seconds in enumerate(ready):
         assert 60 * ahead + 60 <= seconds <= 60 * (ahead + 2) + 15 + 60
+
+
+async def test_a_pause_of_the_guild_is_named(world: World):
+    await crowded(world)
+    waiting = await world.ask(DIRECT)
+    await world.policies.pause(GUILD, MODERATOR, "")
+    assert await world.jobs.place(waiting) == Place(0, None, paused=True)
+
+
+async def test_a_job_that_the_guild_cannot_pay_for_yet_says_when_it_can(tmp_path: Path):
+    limits = replace(LIMITS, spend_per_day=10)
+    async with running(tmp_path, limits=limits, prices={DIRECT: 6}) as world:
+        world.studio.seconds = 60
+        first = await world.ask(DIRECT)
+        await world.clock.settle()
+        waiting, free = await world.ask(DIRECT), await world.ask(QUEUED)
+        assert (await world.jobs.place(waiting)).budget_at == math.inf
+        settled = (await world.ended(first)).made_at
+        place = await world.jobs.place(waiting)
+        assert 0 <= place.budget_at - (settled + 86_400) <= 15
+        assert place.ready_at - place.budget_at <= 75
+        assert (await world.jobs.place(free)).budget_at is None
 
 
 async def test_two_hundred_waiting_jobs_are_placed_in_a_moment(tmp_path: Path):

@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import shutil
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -144,7 +144,9 @@ class World:
         points: Callable[[str], None] = lambda _name: None,
         fall_back: FallBack | None = None,
         max_paid_attempts: int = 1,
+        prices: Mapping[str, float] | None = None,
     ) -> None:
+        self._prices = prices
         self._fall_back, self._max_paid_attempts = fall_back or {}, max_paid_attempts
         self.folder, self.outside, self.operator, self._points = folder, outside, limits, points
         self.clock, self.studio, self.theatre = outside.clock, outside.studio, outside.theatre
@@ -168,7 +170,9 @@ class World:
         self.policies = Policies(
             SqlitePolicyStore(self.database), self.operator, clock, changed=lambda: self.runner.wake()
         )
-        self.store = SqliteJobStore(self.database, self.operator, clock, self._observe, self._points)
+        self.store = SqliteJobStore(
+            self.database, self.operator, clock, self._observe, self._points, prices=self._prices
+        )
         self.artifacts = PlainArtifacts(self.folder / "artifacts", reach=self.reach)
         self.pictures = PlainPictures(self.folder / "inputs")
         self.delivery = self.open_delivery()
