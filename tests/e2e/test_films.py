@@ -275,22 +275,28 @@ async def two_places(it: Scene) -> None:
     place = it.elsewhere("Slow")
     await place.mara.slash(place.channel, "admin limits set", burst=1, jobs_per_hour=1)
     await it.film(await place.ask("image"))
-    first, second = await place.ask("image"), await place.ask("image", member=place.ben)
-    messages = [place.queue_message(job) for job in (first, second)]
-    assert "Place 1 " in messages[0].content
-    assert "Place 2 " in messages[1].content
+    first, second = [await place.ask("image") for _ in range(2)]
+    message = place.queue_message(second)
+    assert message is not None
+    assert "Place 2 " in message.content
     # One has been made, so there are figures.
-    assert re.search("<t:[0-9]+:R>", messages[1].content)
-    # Alice has had her turn, Ben has not.
-    await it.discord.until(lambda: "Place 2 " in messages[0].content and "Place 1 " in messages[1].content)
+    assert re.search("<t:[0-9]+:R>", message.content)
+    bens = await place.ask("image", member=place.ben)
+    other = place.queue_message(bens)
+    assert other is not None
+    assert "Place 2 " in other.content
+    # Members take turns, so what Ben asks for comes before what Alice asked for second.
+    await it.discord.until(lambda: "Place 3 " in message.content)
     listed = private(await place.chen.slash(place.channel, "queue"))
-    assert listed.index(second) < listed.index(first)
-    await place.ben.press(messages[1], "Cancel")
-    await it.discord.until(lambda: "cancelled" in messages[1].content)
-    await it.discord.until(lambda: "Place 1 " in messages[0].content)
+    assert listed.index(first) < listed.index(bens) < listed.index(second)
+    await place.ben.press(other, "Cancel")
+    await it.discord.until(lambda: "cancelled" in other.content)
+    await it.discord.until(lambda: "Place 2 " in message.content)
     await place.alice.slash(place.channel, "cancel", job=first)
-    await it.discord.until(lambda: "cancelled" in messages[0].content)
-    assert it.notices(first) + it.notices(second) == []
+    await it.discord.until(lambda: "Place 1 " in message.content)
+    await place.alice.slash(place.channel, "cancel", job=second)
+    await it.discord.until(lambda: "cancelled" in message.content)
+    assert [it.notices(job) for job in (first, second, bens)] == [[], [], []]
 
 
 async def test_the_place_in_the_queue_moves_and_the_message_says_so(meanwhile: Meanwhile) -> None:
