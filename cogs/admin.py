@@ -266,7 +266,7 @@ class Admin(CoreCog, commands.GroupCog, group_name="admin", group_description="M
             return []
         return [Choice(name=texts.job_label(job), value=job.id) for job in jobs if str(typed).lower() in job.id]
 
-    @app_commands.command(description="Take no new requests in this guild for now")
+    @app_commands.command(description="Take and start no requests in this guild for now")
     @app_commands.describe(reason="Members read it")
     async def pause(self, interaction: Interaction, reason: _Reason | None = None) -> None:
         acting = by(interaction)

@@ -9,7 +9,7 @@ import pytest
 from pydantic import BaseModel
 
 import cogs
-from bot.config import Guild, Model, Settings, load
+from bot.config import Discord, Guild, Model, Settings, load
 
 ROOT = Path(__file__).parents[1]
 EXAMPLE = (ROOT / "config.example.toml").read_text("utf-8")
@@ -60,6 +60,30 @@ def test_the_readme_has_the_commands_as_they_are() -> None:
     rows = re.findall(r"^\| `(/[^`]+)` \| (.*?) \| (.*?) \|$", readme, flags=re.MULTILINE)
     written = [(name, " ".join(re.findall(r"`([^`]+)`", options)), said) for name, options, said in rows]
     assert written == cogs.command_table()
+
+
+@pytest.mark.parametrize("file", ["README.md", *(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))])
+def test_the_documents_name_only_keys_and_commands_that_exist(file: str) -> None:
+    text = (ROOT / file).read_text("utf-8")
+    keys = {(path[0], path[-1]) for path in _leaves(Settings)}
+    named = set(re.findall(r"`\[(\w+)[^\]`]*\] ([a-z_]+)", text))
+    assert named <= keys, f"{file} names {named - keys}"
+    commands = {part for name, _, _ in cogs.command_table() for part in (name, name.rpartition(" ")[0])}
+    asked = set(re.findall(r"`(/(?:admin|queue|cancel|models|show|video|animate|image)[a-z ]*)`", text))
+    assert asked <= commands, f"{file} names {asked - commands}"
+
+
+def test_the_operators_page_tells_the_defaults() -> None:
+    text, defaults = (ROOT / "docs/operating.md").read_text("utf-8"), Settings.model_fields
+    jobs, discord = defaults["jobs"].default, Discord.model_fields
+    for words in (
+        f"`[jobs] wait_minutes` ({jobs.wait_minutes:g})",
+        f"`[jobs] max_paid_attempts` is {jobs.max_paid_attempts}:",
+        f"The default of {jobs.drain_seconds:g} seconds",
+    ):
+        assert words in text
+    assert discord["identifies_per_hour"].default == 10
+    assert "at most ten times for each shard" in text
 
 
 @pytest.mark.parametrize("file", ["README.md", "docs/architecture.md", "docs/protocol.md", "docs/operating.md"])
