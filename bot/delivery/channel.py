@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import discord
@@ -226,6 +226,9 @@ class ChannelDelivery:
             await self._board.leave(job)
             log.info("nobody to tell: the guild is gone", extra={"job": job.id})
             return
+        if job.ack_message_id is None:
+            # Ended before that message was known, which would say "queued" for ever.
+            job = replace(job, ack_message_id=await self.find_acknowledgement(job))
         # Where nothing could be posted, the queue message has become the film.
         if job.result_message_id is None or job.result_message_id != job.ack_message_id:
             await self._end_queue_message(job)

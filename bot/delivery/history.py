@@ -70,14 +70,20 @@ def is_notice(job: Job) -> Wanted:
     return lambda message: (
         message.id != job.ack_message_id
         and not message.attachments
-        and f"<@{job.to.member_id}>" in message.content
+        and _addressed(message, job)
         and _named(job) in message.content
     )
 
 
 def is_acknowledgement(job: Job) -> Wanted:
     cancel = Button(Verb.CANCEL, job.id).custom_id
-    return lambda message: cancel in _custom_ids(message) or _named(job) in message.content
+    return lambda message: (
+        cancel in _custom_ids(message) or (_named(job) in message.content and not _addressed(message, job))
+    )
+
+
+def _addressed(message: discord.Message, job: Job) -> bool:
+    return f"<@{job.to.member_id}>" in message.content
 
 
 def _named(job: Job) -> str:

@@ -194,6 +194,31 @@ async def test_an_acknowledgement_that_was_never_sent_is_not_found(scene: Scene)
     assert await scene.delivery.find_acknowledgement(job) is None
 
 
+@pytest.mark.parametrize(
+    ("state", "cause", "word", "told"),
+    [
+        (JobState.CANCELLED, Cause.BY_MEMBER, "**cancelled**", 0),
+        (JobState.ABANDONED, Cause.NOT_CONFIRMED, "**failed**", 1),
+    ],
+)
+async def test_a_queue_message_says_how_the_job_ended_though_its_id_was_not_known_yet(
+    scene: Scene, state: JobState, cause: Cause, word: str, told: int
+):
+    job = await scene.job(state, cause=cause)
+    for _ in range(2):
+        await scene.restarted().tell(replace(job, ack_message_id=None))
+        assert word in scene.queue_message(job).content
+        assert "Cancel" not in [button["label"] for button in scene.queue_message(job).buttons]
+        assert len(scene.notices(job)) == told
+
+
+async def test_a_notice_is_not_taken_for_an_acknowledgement(scene: Scene):
+    job = await scene.job(**FAILED, acknowledged=False)
+    await scene.delivery.tell(job)
+    assert len(scene.notices(job)) == 1
+    assert await scene.delivery.find_acknowledgement(job) is None
+
+
 @pytest.mark.parametrize("fault", [{"drop": "before"}, {"status": 503}, {"retry_after": 0.05}], ids=str)
 async def test_an_acknowledgement_is_looked_for_until_discord_answers(scene: Scene, fault: dict):
     job = await scene.job()
