@@ -29,15 +29,15 @@ async def it(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Scene]:
 
 
 async def the_rate_is_kept_over_a_restart_and_what_cost_nothing_does_not_count(tmp_path: Path) -> None:
-    # Two at once, then one in three seconds.
-    limits = {"burst": 2, "jobs_per_hour": 1200}
+    # Two at once, then one in six seconds.
+    limits = {"burst": 2, "jobs_per_hour": 600}
     async with scene(tmp_path, limits=limits) as it:
         it.providers.faults.add(ProviderFault(provider="chutes", step="generate", status=400))
         await it.reaches(await it.ask("image"), "refused")
         jobs = [await it.ask("image") for _ in range(4)]
-        await it.reaches(jobs[1], "done")
-        assert it.job(jobs[3])["state"] == "queued"
+        await it.reaches(jobs[1], "submitting", "result", "posting", "done")
         assert await it.stop() == 0
+        assert it.job(jobs[3])["state"] == "queued"
         await it.start()
         for job in jobs:
             await it.reaches(job, "done")
@@ -46,8 +46,8 @@ async def the_rate_is_kept_over_a_restart_and_what_cost_nothing_does_not_count(t
         assert len(times) == 4
         for first, begin in enumerate(times):
             for last in range(first, len(times)):
-                assert last - first + 1 <= 2 + 1200 * (times[last] - begin) / 3600 + 1e-6
-        assert times[1] - times[0] < 2
+                assert last - first + 1 <= 2 + 600 * (times[last] - begin) / 3600 + 1e-6
+        assert times[1] - times[0] < 6
         await everyone_was_told(it)
 
 
@@ -113,7 +113,8 @@ async def test_a_queued_request_is_cancelled_for_nothing_by_button_or_command(it
 
 
 async def what_waits_at_pipelet_is_cancelled_there_and_not_billed(it: Scene) -> None:
-    running = await it.ask(model=FAST)
+    # Six seconds each, one after the other: who comes behind them waits for as long as this takes.
+    ahead = [await it.ask(model=FAST, quality="high") for _ in range(2)]
     at_work = await eventually(lambda: [each for each in it.providers.generations if each.model == FAST])
     assert at_work[0].state is GenerationState.RUNNING
     for fault in (None, {"drop": "after_read"}, {"status": 503}):
@@ -127,7 +128,8 @@ async def what_waits_at_pipelet_is_cancelled_there_and_not_billed(it: Scene) -> 
         assert "cancelled" in text
         assert (await it.reaches(waiting, "cancelled"))["state"] == "cancelled"
         assert [each.billed for each in it.providers.generations if each.model == FAST][-1] is False
-    await it.film(running)
+    for job in ahead:
+        await it.film(job)
 
 
 async def what_has_started_runs_on_and_its_film_is_thrown_away_when_asked(it: Scene) -> None:
