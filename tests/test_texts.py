@@ -228,7 +228,7 @@ def test_what_an_earlier_try_may_have_cost_is_not_called_free_in_lists_either() 
         (Cause.REJECTED, "HTTP 400", "refused the request. "),
         (Cause.FAILED, "out of memory", ": `out of memory`."),
         (Cause.NO_ANSWER, "HTTP 500: overloaded", ": `overloaded`."),
-        (Cause.NO_ANSWER, "ServerDisconnectedError", "made it all the same. "),
+        (Cause.NO_ANSWER, "ServerDisconnectedError", "no usable answer came back. "),
         (Cause.UNREACHABLE, "ClientConnectorError ECONNREFUSED", "hand the request over. "),
     ],
 )

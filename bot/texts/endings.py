@@ -45,9 +45,7 @@ _REASONS: dict[Cause, _Reason] = {
     Cause.MODEL_GONE: _Reason(
         "{provider} does not offer this model any more", "Choose another one; `/models` lists them."
     ),
-    Cause.NO_ANSWER: _Reason(
-        "no usable answer came back from {provider}, which may have made it all the same", _COSTS_AGAIN
-    ),
+    Cause.NO_ANSWER: _Reason("{provider} may have made it, but no usable answer came back", _COSTS_AGAIN),
     Cause.RESTARTED: _Reason("Matinee was restarted while {provider} was making it", _COSTS_AGAIN),
     Cause.UNUSABLE: _Reason("what {provider} sent back does not play", _COSTS_AGAIN),
     Cause.FAILED: _Reason("{provider} reported that making it failed", "Change the prompt, or choose another model."),
