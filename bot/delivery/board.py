@@ -128,9 +128,9 @@ class Board:
     async def _run(self, post: _Post) -> None:
         try:
             await self._keep(post)
-        except (Refused, DeliveryRevoked):
-            raise  # only the last edit raises these, and `end` waits for it
         except Exception:
+            if post.ending:
+                raise  # `end` waits for it
             post.given_up = True
             log.exception("queue message not edited", extra={"message_id": post.message_id})
 

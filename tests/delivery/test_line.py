@@ -8,7 +8,7 @@ import aiohttp
 import discord
 import pytest
 from aiohttp import web
-from delivery_kit import LeapingClock, Scene, opened, redirected
+from delivery_kit import Cause, JobState, LeapingClock, Scene, opened, redirected
 
 from bot.client import wire_trace
 from bot.delivery.answers import Answer, Refused
@@ -23,11 +23,11 @@ VIA = {"Via": "1.1 google"}
 
 @asynccontextmanager
 async def front(scene: Scene, refusals: list[Refusal]) -> AsyncIterator[None]:
-    """A front before the local Discord: the next posted messages are refused by it, all else goes through."""
+    """A front before the local Discord: the next messages and edits are refused by it, all else goes through."""
 
     async def answer(request: web.Request) -> web.StreamResponse:
         body = await request.read()
-        if request.method == "POST" and refusals:
+        if request.method in ("POST", "PATCH") and refusals:
             return refusals.pop(0)()
         headers = {key: value for key, value in request.headers.items() if key != "Host"}
         async with aiohttp.ClientSession(auto_decompress=False) as session:
@@ -74,6 +74,15 @@ async def test_an_answer_that_is_none_makes_no_second_film(scene: Scene, refusal
     async with front(scene, [refusal, refusal]):
         delivered = await scene.delivery.deliver(job, scene.shelf.put(1000))
     assert [message.id for message in scene.films] == [delivered.message_id]
+
+
+async def test_an_answer_to_the_last_edit_that_makes_no_sense_does_not_count_as_told(scene: Scene):
+    job = await scene.job(JobState.CANCELLED, cause=Cause.BY_MEMBER)
+    async with front(scene, [lambda: web.json_response([])]):
+        with pytest.raises(TypeError):
+            await scene.delivery.tell(job)
+        await scene.delivery.tell(job)
+    assert "**cancelled**" in scene.queue_message(job).content
 
 
 async def test_when_nothing_listens_the_film_waits(tmp_path: Path):
