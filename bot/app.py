@@ -235,12 +235,13 @@ class App:
         connected = asyncio.create_task(self._connect(token), name="discord")
         stopping = asyncio.create_task(self._stop.wait(), name="stop")
         await asyncio.wait([connected, stopping], return_when=asyncio.FIRST_COMPLETED)
-        if connected.done() and isinstance(refusal := connected.exception(), CannotConnect):
-            log.error("%s", refusal)
-            self._code = refusal.exit_code
-        elif connected.done():
-            connected.result()
+        failure = connected.exception() if connected.done() else None
+        if isinstance(failure, CannotConnect):
+            log.error("%s", failure)
+            self._code = failure.exit_code
         await self._shut_down(connected, stopping)
+        if failure is not None and not isinstance(failure, CannotConnect):
+            raise failure
         return self._code
 
     async def _connect(self, token: str) -> None:
@@ -260,8 +261,10 @@ class App:
             log.error("the commands could not be synced, `matinee sync` tries again: %s", error.text)  # noqa: TRY400
             return
         if mark is not None:
-            await self.policy_store.save_fact(_COMMANDS_FACT, mark)
             log.info("commands synced")
+            # A disk that is full at a start costs one more sync at the next.
+            with contextlib.suppress(StorageUnavailable):
+                await self.policy_store.save_fact(_COMMANDS_FACT, mark)
 
     async def _open_web(self) -> None:
         web = self._settings.web

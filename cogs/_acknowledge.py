@@ -25,6 +25,14 @@ _POSTS_AFTER_SECONDS = (0.0, 2.0, 6.0)
 
 
 async def acknowledge(interaction: Interaction, jobs: Jobs, job: Job, clock: Clock) -> None:
+    try:
+        await _acknowledge(interaction, jobs, job, clock)
+    except Exception:
+        jobs.doubt(job)
+        raise
+
+
+async def _acknowledge(interaction: Interaction, jobs: Jobs, job: Job, clock: Clock) -> None:
     place = await _place(jobs, job)
     message = texts.queue_message(job, place)
     if is_deferred(interaction):

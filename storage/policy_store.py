@@ -75,7 +75,9 @@ class SqlitePolicyStore:
         return str(row["value"]) if row else None
 
     async def save_fact(self, name: str, value: str) -> None:
-        await self._database.write(lambda connection: self._queries.save_fact(connection, name=name, value=value))
+        await self._database.write(
+            lambda connection: self._queries.save_fact(connection, name=name, value=value), _PATIENCE
+        )
 
 
 # A moderator waits for the answer, and Discord for at most three seconds.

@@ -49,11 +49,11 @@ ROOMS: dict[str, tuple[frozenset[str] | None, frozenset[str] | None]] = {
 BROAD = {
     "bot/client.py": 2,
     "bot/delivery/board.py": 1,
-    "bot/jobs/announcer.py": 1,
+    "bot/jobs/announcer.py": 2,
     "bot/jobs/asking.py": 1,
     "bot/jobs/housekeeping.py": 1,
     "bot/jobs/runner.py": 2,
-    "bot/jobs/warden.py": 1,
+    "bot/jobs/warden.py": 2,
     "bot/sandbox/discord/api.py": 1,
     "bot/sandbox/providers/line.py": 1,
     "cogs/jobs.py": 1,

@@ -189,6 +189,10 @@ class Jobs:
         with contextlib.suppress(Stale):
             await self._store.note(current, ack_message_id=message_id, told=False)
 
+    def doubt(self, job: Job) -> None:
+        """A mistake of ours came between the job and its acknowledgement: look for that, as a start does (R2)."""
+        self._resume(job)
+
     async def abandon(self, job: Job) -> None:
         """The member saw the command fail, so nothing will be spent on it."""
         with contextlib.suppress(Stale):

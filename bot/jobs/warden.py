@@ -38,6 +38,8 @@ class Warden:
         self._live, self._announcer, self._clock, self._patience = live, announcer, clock, patience
         self._bell = Bell(clock)
         self._known: frozenset[Trouble] = frozenset()
+        # Nobody waits whose provider is not configured any more.
+        self._quiet = False
         # Jobs that nobody can stand in for, as long as the same models are in trouble.
         self._in_vain: set[str] = set()
 
@@ -65,6 +67,9 @@ class Warden:
         changed, self._known = self._known ^ frozenset(troubles), frozenset(troubles)
         if changed:
             self._in_vain.clear()
+        if self._quiet and not troubles and not changed:
+            return _LONGEST_REST
+        strangers = False
         due = {trouble for trouble in troubles if trouble.again_at <= self._clock.now()}
         rest = _LONGEST_REST
         for number, job in enumerate(self._waiting(), 1):
@@ -73,11 +78,13 @@ class Warden:
                 # The one that is let through finds out whether the trouble is over.
                 due.remove(trouble)
             elif trouble is not None or self._catalog.provider(job.provider) is None:
+                strangers = strangers or trouble is None
                 rest = min(rest, await self._look_after(job, trouble, troubles))
             if changed and trouble_of(changed, job.provider, job.request.model) is not None:
                 self._announcer.changed(job)
             if number % _AT_ONCE == 0:
                 await asyncio.sleep(0)
+        self._quiet = not strangers
         return rest
 
     def _waiting(self) -> list[Job]:
@@ -98,4 +105,8 @@ class Warden:
             await self._store.move(job, JobState.REFUSED, cause=cause, ended_at=self._clock.now())
         except Stale:
             log.info("moved on meanwhile", extra={"job": job.id})
+        except StorageUnavailable:
+            raise
+        except Exception:  # one job that cannot be looked after leaves the others alone
+            log.exception("a waiting job was not looked after", extra={"job": job.id})
         return _LONGEST_REST

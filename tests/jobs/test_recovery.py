@@ -81,6 +81,16 @@ async def test_a_member_who_saw_the_answer_has_a_job_and_one_who_did_not_has_non
     assert how(await found.ended(unseen)) == (JobState.ABANDONED, Cause.NOT_CONFIRMED)
 
 
+async def test_a_mistake_before_the_acknowledgement_leaves_nobody_waiting(found: World):
+    await found.start()
+    seen, unseen = await found.ask(acknowledge=False), await found.ask(acknowledge=False)
+    found.theatre.acknowledged[seen.id] = 77
+    found.jobs.doubt(seen)
+    found.jobs.doubt(unseen)
+    assert (await found.ended(seen)).state is JobState.DONE
+    assert how(await found.ended(unseen)) == (JobState.ABANDONED, Cause.NOT_CONFIRMED)
+
+
 async def test_what_waits_goes_on_waiting_for_its_turn(found: World):
     waiting = await in_state(found, JobState.QUEUED)
     await found.start()
