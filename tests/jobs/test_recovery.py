@@ -7,6 +7,7 @@ import pytest
 from bot.domain.errors import DeliveryError, Undeliverable
 from bot.domain.job import Cause, Completed, Job, JobState, RemoteHandle
 from bot.ports import Delivered
+from tests.support.clock import EPOCH
 from tests.support.crashes import every_point
 from tests.support.outside import FILM_BYTES, GARBAGE, Request
 from tests.support.rows import FILM, LIMITS, job, request
@@ -77,8 +78,10 @@ async def test_a_member_who_saw_the_answer_has_a_job_and_one_who_did_not_has_non
     seen, unseen = await in_state(found, JobState.RECEIVED), await in_state(found, JobState.RECEIVED)
     found.theatre.acknowledged[seen.id] = 77
     await found.start()
-    assert (await found.ended(seen)).ack_message_id == 77
-    assert how(await found.ended(unseen)) == (JobState.ABANDONED, Cause.NOT_CONFIRMED)
+    shown, dropped = await found.ended(seen), await found.ended(unseen)
+    assert (shown.ack_message_id, shown.queued_at) == (77, EPOCH)
+    assert how(dropped) == (JobState.ABANDONED, Cause.NOT_CONFIRMED)
+    assert dropped.ended_at == EPOCH
 
 
 async def test_a_mistake_before_the_acknowledgement_leaves_nobody_waiting(found: World):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.age import TooOld
 from bot.domain.errors import (
     Ambiguous,
     BadResponse,
@@ -216,7 +217,7 @@ class TestTooLarge:
         ended = await world.ended(job)
         assert ended.state is JobState.DONE
         assert ended.request.shrunk
-        assert ended.request.images != job.request.images
+        assert all(name.endswith("-small.jpg") for name in ended.request.images)
         assert not world.pictures.path(job.request.images[0]).exists()
         assert await world.attempts() == [("E1", 413), ("made", None)]
 
@@ -479,3 +480,23 @@ class TestMorePaidAttempts:
             job = await world.ask(DIRECT)
             assert how(await world.ended(job)) == (JobState.LOST_RESULT, Cause.STORAGE_FULL)
             assert len(world.studio.paid) == 1
+
+
+class TestDates:
+    async def test_a_result_and_every_end_are_dated(self, world: World):
+        world.studio.fail("refuse", None, Rejected("chutes", "no", status=422))
+        world.studio.fail("generate", None)
+        made = await world.ended(await world.ask(DIRECT))
+        assert EPOCH < (made.made_at or 0) <= (made.ended_at or 0) <= world.clock.now()
+        refused = await world.ended(await world.ask(DIRECT))
+        assert (refused.state, refused.ended_at) == (JobState.REFUSED, pytest.approx(world.clock.now(), abs=5))
+
+    async def test_a_claim_that_its_process_slept_over_uses_up_no_try_and_leaves_no_reason(self, world: World):
+        world.studio.fail("refuse", not_sent(), TooOld())
+        job = await world.ask(DIRECT)
+        await world.clock.advance(6)
+        again = await world.job(job)
+        assert again.cause is None
+        assert (await world.ended(job)).state is JobState.DONE
+        assert [evidence for evidence, _ in await world.attempts()] == ["E0", "E0", "made"]
+        assert (await world.job(job)).tries == 2
