@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 
 # An interaction's token lives 15 minutes; with it, its answer cannot come later.
 _ACKNOWLEDGED_WITHIN_MS = 16 * 60 * 1000
+_OUTAGE_PAUSE = 60.0
 _EDIT_TRIES = 3
 
 
@@ -230,16 +231,22 @@ class ChannelDelivery:
             # Ended before that message was known, which would say "queued" for ever.
             job = replace(job, ack_message_id=await self.find_acknowledgement(job))
         # Where nothing could be posted, the queue message has become the film.
+        noticed = job.state.failed or (job.state is JobState.CANCELLED and job.cause is not Cause.BY_MEMBER)
         if job.result_message_id is None or job.result_message_id != job.ack_message_id:
-            await self._end_queue_message(job)
-        if job.state.failed or (job.state is JobState.CANCELLED and job.cause is not Cause.BY_MEMBER):
+            await self._end_queue_message(job, only=not noticed and job.state is not JobState.DONE)
+        if noticed:
             await self._notices.tell(job, texts.notice(job, self._keep_days))
 
-    async def _end_queue_message(self, job: Job) -> None:
-        try:
-            await self._board.end(job, texts.ending(job, self._keep_days))
-        except Refused as refused:
-            log.info("the queue message keeps its old text", extra={"job": job.id, "why": str(refused)})
+    async def _end_queue_message(self, job: Job, *, only: bool) -> None:
+        """`only`: nothing else says how it ended, so that an outage of Discord's is waited out."""
+        while True:
+            try:
+                return await self._board.end(job, texts.ending(job, self._keep_days))
+            except Refused as refused:
+                if not (only and refused.answer.passing):
+                    log.info("the queue message keeps its old text", extra={"job": job.id, "why": str(refused)})
+                    return None
+            await self._clock.sleep(_OUTAGE_PAUSE)
 
     def show(self, job: Job, place: Place | None = None, progress: RemoteStatus | None = None) -> None:
         self._board.show(job, texts.queue_message(job, place, progress))

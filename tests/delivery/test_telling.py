@@ -172,6 +172,14 @@ async def test_a_long_outage_of_edits_does_not_silence_the_reply(scene: Scene):
     assert len(scene.sent("PATCH")) == 5
 
 
+async def test_where_the_edit_is_the_only_word_a_long_outage_is_waited_out(scene: Scene):
+    job = await scene.job(state=JobState.CANCELLED, cause=Cause.BY_MEMBER)
+    scene.discord.faults.add(Fault(PATCH, times=12, status=503))
+    await scene.delivery.tell(job)
+    assert "**cancelled**" in scene.queue_message(job).content
+    assert len(scene.sent("PATCH")) == 13
+
+
 async def test_a_token_that_is_refused_ends_everything(scene: Scene):
     job = await scene.job(**FAILED)
     scene.discord.faults.add(Fault(PATCH, status=401))

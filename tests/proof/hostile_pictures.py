@@ -155,6 +155,7 @@ def _nothing() -> bytes:
 
 def bad_metadata(dice: Random, lure: str) -> bytes:
     profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    profile[24:36] = bytes(12)  # the second at which it was made
     for _ in range(20):
         profile[dice.randrange(len(profile))] = dice.randrange(256)
     whole = bytes(profile)
