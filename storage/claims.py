@@ -78,9 +78,13 @@ class Claims:
         due = self._lanes.next_due(connection, provider)
         return Claim(None, moment.wall_at(due) if due is not None and due < math.inf else None)
 
-    def _has_room(self, connection: sqlite3.Connection, provider: str) -> bool:
+    def active(self, connection: sqlite3.Connection, provider: str) -> int:
+        """How many jobs the provider has now, of all guilds."""
         active: int = self._queries.active_at_provider(connection, provider=provider)["active"]
-        return active < self._places[provider]
+        return active
+
+    def _has_room(self, connection: sqlite3.Connection, provider: str) -> bool:
+        return self.active(connection, provider) < self._places[provider]
 
     def _look(
         self, connection: sqlite3.Connection, provider: str, guild_id: int, moment: Moment, shut: Mapping[str, float]

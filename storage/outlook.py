@@ -36,7 +36,7 @@ class Outlook:
         )
 
     def crowd(self, connection: sqlite3.Connection, provider: str, places: int) -> Crowd:
-        taken = self._queries.active_at_provider(connection, provider=provider)["active"]
+        taken = self._claims.active(connection, provider)
         # While all places are taken, a guild at its caps gets the next one with its turn, like the others.
         held = math.inf if taken >= places else None
         rows = self._queries.queues(connection, provider=provider, held=held)

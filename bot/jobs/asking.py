@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.domain.errors import ProviderError, Unauthorized, Unavailable
+from bot.domain.health import LONGEST_HOLD
 from bot.domain.job import Cancelled, Cause, Completed, Failed, Job, RemoteHandle, RemoteStatus
 from bot.jobs.agenda import Agenda
 from bot.jobs.bell import Bell
@@ -21,7 +22,6 @@ log = logging.getLogger(__name__)
 
 _REFUSED_PAUSE = 60.0
 _TOO_MANY, _TOO_MANY_PAUSE = 429, 5.0
-_LONGEST_WAIT = 600.0
 _FETCHES_AT_ONCE = 16
 _JITTER = 0.1
 
@@ -87,7 +87,7 @@ class Desk:
             self.taken()
         if self._agenda.refused:
             self._agenda.close(now, _REFUSED_PAUSE)
-        wait = min(error.retry_after or 0.0, _LONGEST_WAIT) if isinstance(error, Unavailable) else 0.0
+        wait = min(error.retry_after or 0.0, LONGEST_HOLD) if isinstance(error, Unavailable) else 0.0
         if error.status == _TOO_MANY:
             self._agenda.slow_down(now, wait or _TOO_MANY_PAUSE)
         elif wait:

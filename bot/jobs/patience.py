@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 
 from bot.domain.errors import Evidence, ProviderError, Unavailable
+from bot.domain.health import LONGEST_HOLD
 
 _FIRST_PAUSE = 5.0
 _LEAST_RETRY_AFTER = 1.0
-_LONGEST_RETRY_AFTER = 600.0
 _TOO_MANY_REQUESTS = 429
 
 
@@ -40,7 +40,7 @@ def next_try(error: ProviderError, tries: int, first_try_at: float, now: float, 
             patience = _BUSY
         if error.retry_after is not None:
             pause = max(_LEAST_RETRY_AFTER, error.retry_after)
-    pause = min(pause, _LONGEST_RETRY_AFTER)
+    pause = min(pause, LONGEST_HOLD)
     if tries >= patience.tries or now + pause > first_try_at + patience.seconds:
         return None
     return now + pause

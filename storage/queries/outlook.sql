@@ -1,6 +1,3 @@
--- name: active_at_provider^
-SELECT count(*) AS active FROM jobs WHERE provider = :provider AND state IN ('submitting', 'submitted');
-
 -- name: queues
 -- How many jobs wait in each lane that takes its turns now: those that are ready, and those that are held by their caps.
 SELECT guild_id, waiting
