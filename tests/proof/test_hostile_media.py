@@ -7,7 +7,6 @@ from tests.proof.hostile_run import MEMBER, PLAN, PROVIDER, Findings, cases, pla
 pytestmark = pytest.mark.timeout(900)
 
 LARGEST_GROWTH = 32 << 20
-LONGEST_LAG = 0.5
 # Kinds that are refused whatever the dice say, and such as are never refused.
 NEVER_ACCEPTED = (
     (MEMBER, "bombs"),
@@ -56,7 +55,6 @@ def test_nobody_is_asked_for_anything(found: Findings):
     assert (found.asked, found.sockets) == (1, 0), "the one is our own, to see that the lure counts"
 
 
-def test_the_bot_itself_feels_nothing_of_it(found: Findings):
+def test_no_child_and_no_memory_stays_behind(found: Findings):
     assert found.left == 0
     assert found.grown < LARGEST_GROWTH
-    assert found.lag < LONGEST_LAG
