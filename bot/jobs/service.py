@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -20,6 +21,7 @@ from bot.domain.errors import (
 from bot.domain.generation import Asked, Frame, GenerationRequest, ModelSpec, candidates, plan
 from bot.domain.job import Cause, Destination, Job, JobState
 from bot.jobs.catalog import Catalog
+from bot.jobs.inputs import fitted, forget
 from bot.jobs.live import LiveJobs
 from bot.jobs.places import Places
 from bot.jobs.policy import Policies
@@ -128,23 +130,15 @@ class Jobs:
             raise StorageUnavailable(full=True)
 
     async def _prepare(self, spec: ModelSpec, sizes: Sequence[int], uploads: Sequence[Upload]) -> list[Picture]:
-        frames = [spec.sizes[index].frame for index in sizes] or [Frame()]
-        pictures: list[Picture] = []
-        with contextlib.ExitStack() as undo:
-            for upload in uploads:
-                data = await self._uploads.fetch(upload)
-                picture = await self._pictures.prepare(data, frames, upload.option)
-                undo.callback(self._pictures.forget, picture.name)
-                pictures.append(picture)
-                # A last frame has to be of the first one's shape.
-                frames = [Frame(pictures[0].width, pictures[0].height)]
-            undo.pop_all()
-        return pictures
+        async def prepared(upload: Upload, frames: Sequence[Frame]) -> Picture:
+            return await self._pictures.prepare(await self._uploads.fetch(upload), frames, upload.option)
+
+        frames = [spec.sizes[index].frame for index in sizes]
+        return await fitted(self._pictures, frames, [partial(prepared, upload) for upload in uploads])
 
     def discard(self, draft: Draft) -> None:
         """Remove what a draft left on disk when it does not become a job."""
-        for name in draft.request.images:
-            self._pictures.forget(name)
+        forget(self._pictures, draft.request.images)
 
     async def accept(self, draft: Draft, interaction_id: int, retry_of: str | None = None) -> Job | None:
         """Commit the job before anyone is told of it (R1). None for an interaction that was seen before.

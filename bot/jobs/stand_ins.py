@@ -1,16 +1,17 @@
 """Who makes a job that its own model cannot make now: another one that does all that was asked."""
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
-from bot.domain.errors import InvalidRequest, Stale
-from bot.domain.generation import Frame, GenerationRequest, ModelSpec, candidates, plan
+from bot.domain.errors import InvalidRequest
+from bot.domain.generation import GenerationRequest, ModelSpec, candidates, plan
 from bot.domain.health import Trouble, trouble_of
 from bot.domain.job import Job
 from bot.domain.stand_in import FallBack, in_order, restated
 from bot.jobs.catalog import Catalog
+from bot.jobs.inputs import exchanged, refitted
 from bot.jobs.policy import Policies
-from bot.ports import JobStore, Picture, Pictures
+from bot.ports import JobStore, Pictures
 
 log = logging.getLogger(__name__)
 
@@ -62,32 +63,15 @@ class StandIns:
             seed = self._seed()
         plan(spec, asked, seed)
         sizes = candidates(spec, asked)
-        pictures = await self._refitted(request.images, [spec.sizes[index].frame for index in sizes])
+        frames = [spec.sizes[index].frame for index in sizes]
+        pictures = await refitted(self._pictures, request.images, frames)
         chosen = sizes[pictures[0].frame] if pictures and sizes else None
         return plan(spec, asked, seed, chosen, tuple(picture.name for picture in pictures))
 
-    async def _refitted(self, names: Sequence[str], frames: Sequence[Frame]) -> list[Picture]:
-        pictures: list[Picture] = []
-        for name in names:
-            pictures.append(await self._pictures.again(name, frames))
-            # A last frame has to be of the first one's shape.
-            frames = [Frame(pictures[0].width, pictures[0].height)]
-        return pictures
-
     async def _hand_over(self, job: Job, request: GenerationRequest, provider: str, asked: str | None) -> None:
-        try:
+        with exchanged(self._pictures, job, request.images):
             await self._store.note(
                 # Whoever holds the job as it was must not write that back: the epoch tells them.
                 job, epoch=job.epoch + 1, request=request, provider=provider, asked_model=asked,
                 cause=None, detail="", not_before=0.0, tries=0, first_try_at=None,
             )  # fmt: skip
-        except Stale:
-            self._forget(request.images)
-            raise
-        # A job that is a retry shares its pictures with the one that it retries.
-        if job.retry_of is None:
-            self._forget(job.request.images)
-
-    def _forget(self, pictures: Iterable[str]) -> None:
-        for name in pictures:
-            self._pictures.forget(name)

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from bot.domain.errors import (
 from bot.domain.health import LONGEST_HOLD
 from bot.domain.job import Artifact, Cause, Job, JobState, RemoteHandle
 from bot.jobs.catalog import Catalog
+from bot.jobs.inputs import exchanged, refitted
 from bot.jobs.patience import next_try
 from bot.ports import Artifacts, Clock, DirectProvider, JobStore, Pictures, Provider, UnusableMedia
 
@@ -204,26 +204,15 @@ class Submission:
 
     async def _shrink(self, job: Job, error: Rejected) -> Job:
         """Its pictures in fewer bytes, once."""
-        smaller: list[str] = []
         try:
-            for name in job.request.images:
-                picture = await self._pictures.again(name, small=True)
-                smaller.append(picture.name)
+            pictures = await refitted(self._pictures, job.request.images, small=True)
         except (BadPicture, StorageUnavailable):
-            self._forget(smaller)
             return await self._end(job, Evidence.REFUSED, JobState.REFUSED, Cause.REJECTED, error.detail, error.status)
-        request = replace(job.request, images=tuple(smaller), shrunk=True)
-        queued = await self._store.settle(
-            job, Evidence.REFUSED, JobState.QUEUED, status=error.status, request=request, cause=None
-        )
-        # A job that is a retry shares its pictures with the one that it retries.
-        if job.retry_of is None:
-            self._forget(job.request.images)
-        return queued
-
-    def _forget(self, pictures: Iterable[str]) -> None:
-        for name in pictures:
-            self._pictures.forget(name)
+        request = replace(job.request, images=tuple(picture.name for picture in pictures), shrunk=True)
+        with exchanged(self._pictures, job, request.images):
+            return await self._store.settle(
+                job, Evidence.REFUSED, JobState.QUEUED, status=error.status, request=request, cause=None
+            )
 
     async def _repeat(self, job: Job, provider: Provider, error: ProviderError) -> Job:
         """Nobody bills a self-hosted provider: ask it once more when it says that it is well."""

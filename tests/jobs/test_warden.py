@@ -306,6 +306,23 @@ class TestStandIns:
             assert world.pictures.path(ended.request.images[0]).exists()
             assert not world.pictures.path(job.request.images[0]).exists()
 
+    async def test_of_two_pictures_that_cannot_both_be_fitted_none_is_left_over(self, tmp_path: Path):
+        large, small = "skyreels-v2-14b-540p", "skyreels-v2-1.3b-540p"
+        async with running(tmp_path, providers=two, fall_back={large: [small]}) as world:
+            uploads = [Upload(name, f"https://cdn.discordapp.com/{name}.png", 10) for name in ("image", "last_image")]
+            job = await world.ask(
+                large, uploads=uploads, capability=Capability.IMAGE_TO_VIDEO, last_image=True, acknowledge=False
+            )
+            await world.policies.pause(GUILD, MODERATOR, "wait")
+            await world.acknowledge(job)
+            first, last = job.request.images
+            world.pictures.forget(last)
+            world.studio.fail("refuse", gone())
+            await world.ask(large, guild=OTHER_GUILD)
+            await world.clock.advance(30)
+            assert (await world.job(job)).request == job.request
+            assert [path.name for path in world.pictures.folder.iterdir()] == [first]
+
     async def test_a_provider_that_is_not_configured_any_more_has_its_jobs_made_elsewhere(self, tmp_path: Path):
         async with standing_in(tmp_path) as world:
             world.studio.fail("refuse", Unavailable("p", "busy", evidence=Evidence.REFUSED, status=503, retry_after=99))
