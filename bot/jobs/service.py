@@ -248,6 +248,8 @@ class Jobs:
             try:
                 if job.state in (JobState.RECEIVED, JobState.QUEUED):
                     await self._store.move(job, JobState.CANCELLED, cause=Cause.GUILD_LEFT, ended_at=self._clock.now())
+                elif job.state is JobState.HELD:
+                    await self._drop(job, Cause.GUILD_LEFT)
                 elif job.state.active:
                     await self._cancel_running(job, Cause.GUILD_LEFT)
             except Stale:
@@ -306,15 +308,11 @@ class Jobs:
         await self._policies.record(by.guild_id, by.member_id, verb, " ".join(job.id for job in jobs), "")
         return released
 
-    async def _drop(self, job: Job) -> Job:
+    async def _drop(self, job: Job, cause: Cause = Cause.RESTORED) -> Job:
         """What it may have cost since the backup nobody knows."""
+        ended_at = self._clock.now()
         return await self._store.settle(
-            job,
-            Evidence.AMBIGUOUS,
-            JobState.CANCELLED,
-            cause=Cause.RESTORED,
-            told=False,
-            ended_at=self._clock.now(),
+            job, Evidence.AMBIGUOUS, JobState.CANCELLED, cause=cause, told=False, ended_at=ended_at
         )
 
     async def _let_go_on(self, job: Job, where: JobState) -> Job:

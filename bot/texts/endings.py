@@ -169,7 +169,7 @@ def _words(job: Job) -> str:
 
 def _spent(job: Job, provider: str) -> str:
     unknown = job.state is JobState.LOST_RESULT and job.cause in (Cause.STUCK, Cause.RESULT_GONE)
-    if job.state in (JobState.AMBIGUOUS, JobState.HELD) or unknown or _dropped(job):
+    if job.state is JobState.AMBIGUOUS or job.held_from is not None or unknown:
         return "It may have been charged."
     if job.cause is Cause.FAILED:
         return f"{provider} does not say whether a failed job is billed."

@@ -21,8 +21,10 @@ FROM jobs
 WHERE guild_id = :guild_id AND state IN ('received', 'queued');
 
 -- name: unfinished
--- What a start has to look at: open jobs, and ended ones whose member was not told.
-SELECT * FROM jobs WHERE told = 0 ORDER BY created_at, id;
+-- What a start has to look at: open jobs, held ones that were told so, and ended ones whose member was not told.
+SELECT * FROM jobs WHERE told = 0
+UNION ALL SELECT * FROM jobs WHERE told = 1 AND state = 'held'
+ORDER BY created_at, id;
 
 -- name: queued_in_guild
 SELECT * FROM jobs WHERE guild_id = :guild_id AND state = 'queued' AND discard IS NULL ORDER BY queued_at, rowid;

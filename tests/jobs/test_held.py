@@ -112,3 +112,22 @@ async def test_only_a_moderator_of_the_guild_may_and_only_what_is_held(restored:
             await world.jobs.release(by(MODERATOR), job.id)
         assert refused.value.rule is Rule.TOO_LATE
         assert list(await world.jobs.held(by(MODERATOR))) == []
+
+
+@pytest.mark.parametrize("away", [False, True], ids=["while it runs", "while it was away"])
+async def test_a_guild_that_was_left_holds_nothing_any_more(restored: Restored, away: bool):
+    job = await restored.first_life(DIRECT, JobState.SUBMITTING)
+    async with restored.second_life() as world:
+        await restored.hold(world)
+        await world.start()
+        await world.ended(job)
+        if not away:
+            await world.jobs.guild_left(GUILD)
+    async with restored.second_life() as world:
+        await world.start()
+        if away:
+            await world.jobs.only_guilds([GUILD + 1])
+        await world.clock.advance(5)
+        assert await world.state(job) == (JobState.CANCELLED, Cause.GUILD_LEFT)
+        assert await world.attempts() == [("E2", None)]
+        assert "It may have been charged." in texts.ending(await world.job(job)).content
