@@ -22,22 +22,10 @@ from bot.domain.errors import StorageUnavailable
 from bot.domain.job import Job
 from bot.identifies import Identifies
 from bot.invalid import Invalid
-from bot.jobs.announcer import Announcer
 from bot.jobs.catalog import Catalog
-from bot.jobs.fetching import Fetching
-from bot.jobs.following import Following
-from bot.jobs.housekeeping import Housekeeping
-from bot.jobs.live import LiveJobs
-from bot.jobs.paces import Paces
-from bot.jobs.places import Places
+from bot.jobs.core import Core, Plugs, Rules
 from bot.jobs.policy import Policies
-from bot.jobs.recovery import Recovery
-from bot.jobs.runner import Runner
-from bot.jobs.service import Jobs
 from bot.jobs.showing import Showing
-from bot.jobs.stand_ins import StandIns
-from bot.jobs.submission import Submission
-from bot.jobs.warden import Warden
 from bot.media._child import ChildFailed
 from bot.media.artifacts import CheckedArtifacts
 from bot.media.pictures import SafePictures
@@ -105,17 +93,37 @@ class App:
     async def _build(self) -> None:
         settings, clock = self._settings, self._clock
         database = await self._open_database()
-        self.policy_store = SqlitePolicyStore(database)
-        self.policies = Policies(self.policy_store, settings.limits.guild, clock, changed=self._wake)
-        live = LiveJobs()
         self._witness = Witness(database, settings.storage.path.with_suffix(".witness"))
-        store = SqliteJobStore(
-            database, settings.limits.guild, clock, self._observe, crash_point(), self._witness.claimed,
+        self.policy_store = SqlitePolicyStore(database)
+        policies = Policies(self.policy_store, settings.limits.guild, clock, changed=self._wake)
+        store = self._store(database)
+        pictures, artifacts = await self._open_media()
+        delivery = self._open_discord(artifacts)
+        catalog = Catalog(self._providers, defaults_of(settings))
+        uploads = CdnUploads(
+            settings.media.directory / "uploads", settings.media.max_picture_bytes, clock,
+            trusted=yarl.URL(settings.discord.api_url),
+        )  # fmt: skip
+        self.core = Core(
+            Plugs(
+                catalog=catalog, policies=policies, store=store, pictures=pictures, artifacts=artifacts,
+                uploads=uploads, delivery=delivery, identity=RandomIdentity(), clock=clock, room=self._has_room,
+                turn=self._witness.turn,
+            ),
+            _rules(settings),
+        )  # fmt: skip
+        await add_cogs(self.client, self.core.jobs, catalog, policies, clock, Showing(store, delivery, clock))
+
+    def _store(self, database: Database) -> SqliteJobStore:
+        settings = self._settings
+        return SqliteJobStore(
+            database, settings.limits.guild, self._clock, self._observe, crash_point(), self._witness.claimed,
             prices={model: section.price for model, section in settings.models.items()},
             weights={guild_id: section.weight for guild_id, section in settings.guilds.items()},
         )  # fmt: skip
-        pictures, artifacts = await self._open_media()
-        invalid = Invalid(clock)
+
+    def _open_discord(self, artifacts: CheckedArtifacts) -> ChannelDelivery:
+        settings, clock, invalid = self._settings, self._clock, Invalid(self._clock)
         self.client = MatineeClient(
             clock=clock,
             api_url=settings.discord.api_url,
@@ -125,49 +133,11 @@ class App:
             identifies=Identifies(self.policy_store, clock, settings.discord.identifies_per_hour),
             invalid=invalid,
         )
-        self.catalog = Catalog(self._providers, defaults_of(settings))
         delivery = ChannelDelivery(
             self.client, artifacts, clock, keep_days=settings.media.keep_days, revoked=self._revoked, invalid=invalid
         )
         self._stack.push_async_callback(delivery.close)
-        wait_seconds = settings.jobs.wait_minutes * 60
-        places = Places(store, self.policies, self.catalog, clock, wait_seconds)
-        submission = Submission(
-            self.catalog, store, artifacts, pictures, clock,
-            wait_seconds=wait_seconds, max_paid_attempts=settings.jobs.max_paid_attempts,
-        )  # fmt: skip
-        following = Following(
-            store, delivery, submission, Fetching(artifacts, submission, clock), Paces(store, self.catalog, clock),
-            clock, settings.jobs.stuck_minutes * 60,
-        )  # fmt: skip
-        self.announcer = Announcer(places, live, delivery, clock)
-        self.runner = Runner(
-            catalog=self.catalog, store=store, delivery=delivery, submission=submission, following=following,
-            recovery=Recovery(store, artifacts, delivery, submission, clock), announcer=self.announcer, live=live,
-            clock=clock,
-        )  # fmt: skip
-        identity = RandomIdentity()
-        self.warden = Warden(
-            catalog=self.catalog, store=store, live=live, announcer=self.announcer, clock=clock, patience=wait_seconds,
-            stand_ins=StandIns(
-                catalog=self.catalog, policies=self.policies, pictures=pictures, store=store,
-                fall_back=stand_ins_of(settings), seed=identity.seed,
-            ),
-        )  # fmt: skip
-        self.jobs = Jobs(
-            catalog=self.catalog, store=store, policies=self.policies, places=places, live=live, pictures=pictures,
-            uploads=CdnUploads(
-                settings.media.directory / "uploads", settings.media.max_picture_bytes, clock,
-                trusted=yarl.URL(settings.discord.api_url),
-            ),
-            identity=identity, clock=clock, cancel_running=self.runner.cancel,
-            resume=self.runner.resume, wake=self.runner.wake, room=self._has_room,
-        )  # fmt: skip
-        self.housekeeping = Housekeeping(
-            store, artifacts, pictures, self.catalog, clock, settings.media.keep_days, self._witness.turn
-        )
-        showing = Showing(store, delivery, clock)
-        await add_cogs(self.client, self.jobs, self.catalog, self.policies, clock, showing)
+        return delivery
 
     async def _move_in(self) -> None:
         path = self._settings.storage.path
@@ -231,7 +201,7 @@ class App:
             log.warning(advice)
         for provider in self._providers:
             self._stack.push_async_callback(provider.close)
-        await self.housekeeping.refresh()
+        await self.core.housekeeping.refresh()
         connected = asyncio.create_task(self._connect(token), name="discord")
         stopping = asyncio.create_task(self._stop.wait(), name="stop")
         await asyncio.wait([connected, stopping], return_when=asyncio.FIRST_COMPLETED)
@@ -247,9 +217,7 @@ class App:
     async def _connect(self, token: str) -> None:
         await self.client.log_in(token)
         await self._sync_commands()
-        await self.runner.start()
-        for work in (self.announcer.run, self.warden.run, *self.housekeeping.chores()):
-            self._tasks.append(asyncio.create_task(work()))
+        self._tasks += await self.core.start()
         # All that was imported stays; searching it for garbage would stop the event loop for 50 ms again and again.
         gc.freeze()
         await self.client.stay_connected()
@@ -285,11 +253,10 @@ class App:
         self._stop.set()
 
     def _wake(self) -> None:
-        self.runner.wake()
+        self.core.runner.wake()
 
     def _observe(self, job: Job) -> None:
-        self.runner.observe(job)
-        self.warden.observe(job)
+        self.core.observe(job)
 
     def _has_room(self) -> bool:
         storage = self._settings.storage
@@ -297,21 +264,21 @@ class App:
         return all(shutil.disk_usage(folder).free >= storage.keep_free_mb * 2**20 for folder in folders)
 
     async def _guilds_known(self, guild_ids: Collection[int]) -> None:
-        await self.jobs.only_guilds(guild_ids)
+        await self.core.jobs.only_guilds(guild_ids)
 
     async def _guild_removed(self, guild_id: int) -> None:
-        await self.jobs.guild_left(guild_id)
+        await self.core.jobs.guild_left(guild_id)
 
     async def _shut_down(self, *tasks: asyncio.Task[object]) -> None:
         """Start nothing more, drain while requests are still taken, disconnect. A second signal ends the drain."""
         log.info("stopping")
-        self.jobs.close()
+        self.core.jobs.close()
         self._stop.clear()
-        drain = asyncio.create_task(self.runner.stop(self._settings.jobs.drain_seconds))
+        drain = asyncio.create_task(self.core.runner.stop(self._settings.jobs.drain_seconds))
         hurry = asyncio.create_task(self._stop.wait())
         await asyncio.wait([drain, hurry], return_when=asyncio.FIRST_COMPLETED)
         if not drain.done():
-            self.runner.hurry()
+            self.core.runner.hurry()
             await drain
         with contextlib.suppress(StorageUnavailable):
             await self._witness.turn()
@@ -328,6 +295,16 @@ def _cannot_open(path: Path, why: object) -> ConfigurationError:
     return ConfigurationError(
         f"configuration: storage.url: {path} cannot be opened ({why}); "
         f"fix: name a file in a folder that this user may write"
+    )
+
+
+def _rules(settings: Settings) -> Rules:
+    return Rules(
+        wait_seconds=settings.jobs.wait_minutes * 60,
+        stuck_seconds=settings.jobs.stuck_minutes * 60,
+        keep_days=settings.media.keep_days,
+        max_paid_attempts=settings.jobs.max_paid_attempts,
+        fall_back=stand_ins_of(settings),
     )
 
 

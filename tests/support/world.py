@@ -1,4 +1,4 @@
-"""The core as `bot.app` puts it together, over a real database and an outside world of plain objects."""
+"""The core over a real database and an outside world of plain objects."""
 
 import asyncio
 import itertools
@@ -14,21 +14,10 @@ from bot.domain.generation import Asked, Capability, Frame
 from bot.domain.job import Cause, Destination, Job, JobState
 from bot.domain.limits import GuildLimits
 from bot.domain.stand_in import FallBack
-from bot.jobs.announcer import Announcer
 from bot.jobs.catalog import Catalog
-from bot.jobs.fetching import Fetching
-from bot.jobs.following import Following
-from bot.jobs.housekeeping import Housekeeping
-from bot.jobs.live import LiveJobs
-from bot.jobs.paces import Paces
-from bot.jobs.places import Places
+from bot.jobs.core import Core, Plugs, Rules
 from bot.jobs.policy import Policies
-from bot.jobs.recovery import Recovery
-from bot.jobs.runner import Runner
-from bot.jobs.service import By, Draft, Jobs, Upload
-from bot.jobs.stand_ins import StandIns
-from bot.jobs.submission import Submission
-from bot.jobs.warden import Warden
+from bot.jobs.service import By, Draft, Upload
 from bot.ports import Picture, Provider
 from storage.database import Database
 from storage.job_store import SqliteJobStore
@@ -147,7 +136,10 @@ class World:
         prices: Mapping[str, float] | None = None,
     ) -> None:
         self._prices = prices
-        self._fall_back, self._max_paid_attempts = fall_back or {}, max_paid_attempts
+        self._rules = Rules(
+            wait_seconds=WAIT_SECONDS, stuck_seconds=STUCK_SECONDS, keep_days=KEEP_DAYS,
+            max_paid_attempts=max_paid_attempts, fall_back=fall_back or {},
+        )  # fmt: skip
         self.folder, self.outside, self.operator, self._points = folder, outside, limits, points
         self.clock, self.studio, self.theatre = outside.clock, outside.studio, outside.theatre
         self.reach = Reaching(lambda name: points(f"outside:{name}"))
@@ -165,50 +157,27 @@ class World:
         self.database = await self.open_database()
         self._busy = lambda: self.database.at_work > 0
         self.clock.busy.append(self._busy)
-        clock = self.clock
-        self.live = LiveJobs()
         self.policies = Policies(
-            SqlitePolicyStore(self.database), self.operator, clock, changed=lambda: self.runner.wake()
+            SqlitePolicyStore(self.database), self.operator, self.clock, changed=lambda: self.runner.wake()
         )
         self.store = SqliteJobStore(
-            self.database, self.operator, clock, self._observe, self._points, prices=self._prices
+            self.database, self.operator, self.clock, self._observe, self._points, prices=self._prices
         )
         self.artifacts = PlainArtifacts(self.folder / "artifacts", reach=self.reach)
         self.pictures = PlainPictures(self.folder / "inputs")
         self.delivery = self.open_delivery()
         self.catalog = Catalog(self.providers, DEFAULTS)
-        self.places = Places(self.store, self.policies, self.catalog, clock)
-        submission = Submission(
-            self.catalog, self.store, self.artifacts, self.pictures, clock, max_paid_attempts=self._max_paid_attempts
-        )
-        following = Following(
-            self.store, self.delivery, submission, Fetching(self.artifacts, submission, clock),
-            Paces(self.store, self.catalog, clock), clock, STUCK_SECONDS,
-        )  # fmt: skip
-        self.announcer = Announcer(self.places, self.live, self.delivery, clock)
-        self.runner = Runner(
-            catalog=self.catalog, store=self.store, delivery=self.delivery, submission=submission, following=following,
-            recovery=Recovery(self.store, self.artifacts, self.delivery, submission, clock), announcer=self.announcer,
-            live=self.live, clock=clock,
-        )  # fmt: skip
-        names = Names(self.outside.numbers)
-        self.warden = Warden(
-            catalog=self.catalog, store=self.store, live=self.live, announcer=self.announcer, clock=clock,
-            patience=WAIT_SECONDS,
-            stand_ins=StandIns(
-                catalog=self.catalog, policies=self.policies, pictures=self.pictures, store=self.store,
-                fall_back=self._fall_back, seed=names.seed,
+        self._core = Core(
+            Plugs(
+                catalog=self.catalog, policies=self.policies, store=self.store, pictures=self.pictures,
+                artifacts=self.artifacts, uploads=self.pictures, delivery=self.delivery,
+                identity=Names(self.outside.numbers), clock=self.clock, room=lambda: self.room, turn=self._turn,
             ),
+            self._rules,
         )  # fmt: skip
-        self.jobs = Jobs(
-            catalog=self.catalog, store=self.store, policies=self.policies, places=self.places, live=self.live,
-            pictures=self.pictures, uploads=self.pictures, identity=names, clock=clock,
-            cancel_running=self.runner.cancel, resume=self.runner.resume, wake=self.runner.wake,
-            room=lambda: self.room,
-        )  # fmt: skip
-        self.housekeeping = Housekeeping(
-            self.store, self.artifacts, self.pictures, self.catalog, clock, KEEP_DAYS, self._turn
-        )
+        self.jobs, self.runner, self.warden = self._core.jobs, self._core.runner, self._core.warden
+        self.live, self.places, self.announcer = self._core.live, self._core.places, self._core.announcer
+        self.housekeeping = self._core.housekeeping
 
     async def open_database(self) -> Any:
         return await WatchedDatabase.open(self.folder / "matinee.db")
@@ -220,13 +189,10 @@ class World:
         """Nothing here is ever restored."""
 
     def _observe(self, job: Job) -> None:
-        self.runner.observe(job)
-        self.warden.observe(job)
+        self._core.observe(job)
 
     async def start(self) -> None:
-        await self.runner.start()
-        for work in (self.announcer.run, self.warden.run, *self.housekeeping.chores()):
-            self._tasks.append(asyncio.create_task(work()))
+        self._tasks += await self._core.start()
         await self.clock.settle()
 
     async def close(self) -> None:
