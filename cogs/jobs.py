@@ -18,7 +18,7 @@ from cogs._private import during, is_dead, say
 
 def after_cancel(job: Job) -> Message:
     """What is left to say, by what became of the job."""
-    if job.state is JobState.CANCELLED:
+    if job.state in (JobState.CANCELLED, JobState.RECEIVED):
         return Message(texts.cancelled(job))
     if job.state.active:
         return texts.still_running(job)

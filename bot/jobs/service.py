@@ -165,23 +165,14 @@ class Jobs:
 
     async def acknowledged(self, job: Job, message_id: int, place: Place | None = None) -> None:
         """The member has seen that the job is queued, and at which `place`; from here on it may start (R2)."""
-        try:
+        with contextlib.suppress(Stale):
             queued = await self._store.move(
                 job, JobState.QUEUED, ack_message_id=message_id, queued_at=self._clock.now()
             )
-        except Stale:
-            await self._acknowledged_late(job, message_id)
-        else:
+            # Cancelled meanwhile: now its queue message can say so.
+            self._resume(queued)
             if place is not None:
                 self._live.put_up(queued, place)
-
-    async def _acknowledged_late(self, job: Job, message_id: int) -> None:
-        """Cancelled from the queue message before we knew its id: now it can be brought up to date."""
-        current = await self._store.get(job.id)
-        if current is None or current.ack_message_id is not None:
-            return
-        with contextlib.suppress(Stale):
-            await self._store.note(current, ack_message_id=message_id, told=False)
 
     def doubt(self, job: Job) -> None:
         """A mistake of ours came between the job and its acknowledgement: look for that, as a start does (R2)."""
@@ -208,7 +199,8 @@ class Jobs:
     async def cancel(self, job_id: str, by: By) -> Job:
         """Cancel what has not started; of what has, ask the provider, where it can be asked. Returns the job as it is.
 
-        The caller sees from the state what happened: CANCELLED, or still running: then `throw_away` is what is left.
+        The caller sees from the state what happened: CANCELLED, or RECEIVED, which will be; or still running: then
+        `throw_away` is what is left.
         Raises NotAllowed.
         """
         job = await self.find(job_id, by)
@@ -221,7 +213,12 @@ class Jobs:
 
     async def _cancel(self, job: Job, by: By) -> Job:
         cause = _cause(job, by)
-        if job.state in (JobState.RECEIVED, JobState.QUEUED):
+        if job.state is JobState.RECEIVED:
+            # It ends when its queue message, which may be on its way, has been found: nobody else would correct that.
+            marked = await self._store.note(job, discard=cause)
+            await self._record_cancel(job, by, "cancelled")
+            return marked
+        if job.state is JobState.QUEUED:
             cancelled = await self._store.move(job, JobState.CANCELLED, cause=cause, ended_at=self._clock.now())
             await self._record_cancel(job, by, "cancelled")
             self._wake()

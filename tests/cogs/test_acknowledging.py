@@ -5,7 +5,6 @@ from cogs_kit import PNG, World, labels, words
 
 from bot.domain.generation import Asked, Capability
 from bot.domain.job import Cause, Destination, JobState
-from bot.jobs.service import By
 
 CALLBACK = "/interactions/*/callback"
 
@@ -118,15 +117,15 @@ async def test_a_queue_message_is_tried_again_with_the_same_nonce(world: World) 
     assert (await world.matinee.only_job()).state is JobState.QUEUED
 
 
-async def test_cancelling_before_the_acknowledgement_is_known_still_ends_the_queue_message(world: World) -> None:
-    jobs, store = world.matinee.jobs, world.matinee.store
+async def test_cancelling_before_the_acknowledgement_is_known_waits_for_it(world: World) -> None:
+    jobs = world.matinee.jobs
     draft = await jobs.draft(
         Asked(Capability.TEXT_TO_VIDEO, "a cat"), Destination(world.guild.id, world.channel.id, world.alice.id, 1)
     )
     received = await jobs.accept(draft, interaction_id=1)
     assert received is not None
-    cancelled = await jobs.cancel(received.id, By(world.guild.id, world.alice.id, moderator=False))
-    await store.note(cancelled, told=True)
+    result = await world.alice.slash(world.channel, "cancel", job=received.id)
+    assert words(result) == f"Job `{received.id}` is cancelled. Nothing was spent."
     await jobs.acknowledged(received, 77)
     known = await world.matinee.only_job()
-    assert (known.state, known.ack_message_id, known.told) == (JobState.CANCELLED, 77, False)
+    assert (known.state, known.ack_message_id, known.discard) == (JobState.QUEUED, 77, Cause.BY_MEMBER)

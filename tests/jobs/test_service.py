@@ -263,19 +263,29 @@ class TestAcknowledging:
         await world.jobs.abandon(job)
         assert await world.state(job) == (JobState.ABANDONED, Cause.NOT_CONFIRMED)
 
-    async def test_one_that_was_cancelled_before_learns_its_message_and_is_shown_as_ended(self, tmp_path: Path):
+    async def test_one_that_was_cancelled_meanwhile_ends_with_its_queue_message(self, tmp_path: Path):
         async with running(tmp_path) as world:
             job = await world.ask(acknowledge=False)
-            await world.jobs.cancel(job.id, by())
-            await world.ended(job)
-            await world.acknowledge(job)
+            assert (await world.jobs.cancel(job.id, by())).discard is Cause.BY_MEMBER
             await world.clock.advance(5)
-            ended = await world.job(job)
-            assert (ended.state, ended.told) == (JobState.CANCELLED, True)
-            assert ended.ack_message_id == world.theatre.acknowledged[job.id]
-            assert world.theatre.endings[job.id][-1].job.ack_message_id == ended.ack_message_id
+            await world.acknowledge(job)
+            ended = await world.ended(job)
+            assert (ended.state, ended.cause, ended.told) == (JobState.CANCELLED, Cause.BY_MEMBER, True)
+            assert world.theatre.endings[job.id][0].job.ack_message_id == world.theatre.acknowledged[job.id]
             await world.jobs.acknowledged(job, 9)
-            assert (await world.job(job)).ack_message_id == ended.ack_message_id
+            assert await world.job(job) == ended
+            assert world.studio.paid == []
+
+    async def test_after_a_kill_too(self, tmp_path: Path):
+        async with running(tmp_path) as world:
+            job = await world.ask(acknowledge=False)
+            await world.jobs.cancel(job.id, by(MODERATOR))
+            await world.clock.advance(5)
+            world.theatre.acknowledged[job.id] = 500
+        async with running(tmp_path, world.outside) as world:
+            ended = await world.ended(job)
+            assert (ended.state, ended.cause) == (JobState.CANCELLED, Cause.BY_MODERATOR)
+            assert world.theatre.endings[job.id][0].job.ack_message_id == 500
 
     async def test_however_closely_the_two_meet(self, tmp_path: Path):
         async with running(tmp_path) as world:

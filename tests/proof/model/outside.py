@@ -83,7 +83,10 @@ def _pressed(w: World, without: str) -> Steps:
     if w.press_stale and without != "R9":
         again = w.row.state if w.row.state in _CANCELLABLE else ""
         yield "the cancel finds the row moved", w._replace(press=again, press_stale=False)
-    elif w.press in (at.RECEIVED, at.QUEUED):
+    elif w.press == at.RECEIVED:
+        marked = over.row._replace(discard=True)
+        yield "the cancel is noted until the acknowledgement is found", over._replace(row=marked, said_cancelled=True)
+    elif w.press == at.QUEUED:
         yield "the cancel commits CANCELLED", _cancelled(over)
     elif w.press == at.SUBMITTED and w.work == "queued":
         yield "the provider calls it back for the cancel", w._replace(work="withdrawn")
