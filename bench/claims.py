@@ -54,10 +54,10 @@ class _Store:
         claim = await self.store.claim(PROVIDER, self.crowd.jobs, time.time())
         self.worked.append(time.process_time() - worked)
         self.elapsed.append(time.perf_counter() - begun)
-        if claim.job is None:
+        if not claim.jobs:
             raise CannotMeasure(f"nothing to claim of {self.crowd}")
         # No provider's doing, so that none counts as failing.
-        await self.store.settle(claim.job, Evidence.NOT_SENT, JobState.QUEUED, cause=Cause.RESTARTED)
+        await self.store.settle(claim.jobs[0], Evidence.NOT_SENT, JobState.QUEUED, cause=Cause.RESTARTED)
 
 
 async def measure(plan: Plan | None = None) -> list[Figure]:

@@ -225,10 +225,11 @@ class Delivery(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A job that has just become SUBMITTING, or the time (epoch seconds) at which looking again may help."""
+    """Jobs that have just become SUBMITTING, and the time (epoch seconds) at which looking again may help; None: when
+    something changes."""
 
-    job: Job | None
-    look_again_at: float | None = None
+    jobs: tuple[Job, ...]
+    look_again_at: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,8 +276,8 @@ class JobStore(Protocol):
         """Change facts, not the state; the epoch stays. Raises Stale when the state has moved on."""
         ...
 
-    async def claim(self, provider: str, concurrency: int, now: float) -> Claim:
-        """Move the job whose turn it is to SUBMITTING with its attempt row, within every limit (R3)."""
+    async def claim(self, provider: str, concurrency: int, now: float, most: int = 1) -> Claim:
+        """Move the jobs whose turn it is to SUBMITTING with their attempt rows, within every limit (R3)."""
         ...
 
     async def settle(

@@ -4,7 +4,7 @@ import hashlib
 import json
 import math
 import sqlite3
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 
 from bot.domain.budget import Budget
@@ -18,7 +18,7 @@ from storage.health import Health
 from storage.lanes import Lanes
 from storage.ledger import Ledger
 from storage.policy_store import decode_policy
-from storage.rows import to_job, to_row, update
+from storage.rows import request_text, to_job, update
 from storage.steady import SteadyClock
 
 # A claim looks at so many lanes; others who write must not wait for more, so the rest comes with the next one.
@@ -59,24 +59,39 @@ class Claims:
         rows = self._queries.starts(connection, guild_id=guild_id, since=now - rate.memory)
         return [row["started_steady"] for row in rows]
 
-    def claim(self, connection: sqlite3.Connection, provider: str, concurrency: int, now: float) -> Claim:
-        """The job whose turn it is, now SUBMITTING, with its attempt's row; or when looking again may help."""
+    def claim(self, connection: sqlite3.Connection, provider: str, concurrency: int, now: float, most: int) -> Claim:
+        """The jobs whose turn it is, now SUBMITTING, with their attempts' rows, and when looking again may help."""
         self._places[provider] = concurrency
+        moment, jobs = self._clock.tick(connection), list[Job]()
+        self._lanes.wake_due(connection, provider, moment.steady)
+        looks = iter(range(_MOST_LOOKS))
+        while len(jobs) < most:
+            found = self._next(connection, provider, moment, looks)
+            if not isinstance(found, Job):
+                return Claim(tuple(jobs), found)
+            jobs.append(found)
+        return Claim(tuple(jobs), now)
+
+    def _next(
+        self, connection: sqlite3.Connection, provider: str, moment: Moment, looks: Iterator[int]
+    ) -> Job | float | None:
+        """The next job, started, or when to look again. All that it is judged by is read anew: a start changes it."""
         if not self._has_room(connection, provider):
-            return Claim(None)
-        shut = self._health.shut(connection, provider, now)
+            return None
+        shut = self._health.shut(connection, provider, moment.wall)
         if WHOLE in shut:
-            return Claim(None, min(shut[WHOLE], now + _LONGEST_SHUT))
-        moment = self._clock.tick(connection)
-        for looks, (guild_id, turn) in enumerate(self._lanes.ready(connection, provider, moment.steady)):
-            if looks == _MOST_LOOKS:
-                return Claim(None, now)
+            return min(shut[WHOLE], moment.wall + _LONGEST_SHUT)
+        for _ in looks:
+            lane = self._lanes.first(connection, provider)
+            if lane is None:
+                due = self._lanes.next_due(connection, provider)
+                return moment.wall_at(due) if due is not None and due < math.inf else None
+            guild_id, turn = lane
             found = self._look(connection, provider, guild_id, moment, shut)
             if isinstance(found, Job):
-                return Claim(self._start(connection, found, turn, moment))
+                return self._start(connection, found, turn, moment)
             self._lanes.leave_alone(connection, provider, guild_id, found)
-        due = self._lanes.next_due(connection, provider)
-        return Claim(None, moment.wall_at(due) if due is not None and due < math.inf else None)
+        return moment.wall
 
     def active(self, connection: sqlite3.Connection, provider: str) -> int:
         """How many jobs the provider has now, of all guilds."""
@@ -185,7 +200,7 @@ class Claims:
                 yield moment.steady_at(row["due"])
 
     def _start(self, connection: sqlite3.Connection, job: Job, turn: float, moment: Moment) -> Job:
-        digest = hashlib.sha256(to_row(job)["request"].encode()).hexdigest()
+        digest = hashlib.sha256(request_text(job.request).encode()).hexdigest()
         attempt = self._queries.insert_attempt(
             connection,
             job_id=job.id,

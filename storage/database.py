@@ -131,17 +131,15 @@ class _Write:
         self._result: Any = None
         self.error: Exception | None = None
 
-    def run(self, connection: sqlite3.Connection) -> None:
-        """As a part of a larger transaction: all of the work's effects, or none and its error kept."""
-        connection.execute("SAVEPOINT one")
+    def run(self, connection: sqlite3.Connection) -> bool:
+        """As a part of a transaction; False when it has failed half-way, and all of that must be undone."""
+        self.error, before = None, connection.total_changes
         try:
             self._result = self._work(connection)
-        except Exception as error:
-            if not connection.in_transaction:
-                raise  # SQLite has rolled everything back by itself
-            connection.execute("ROLLBACK TO one")
+        except Exception as error:  # noqa: BLE001  # it is raised to the caller
             self.error = error
-        connection.execute("RELEASE one")
+            return connection.in_transaction and connection.total_changes == before
+        return True
 
     def outcome(self) -> Any:  # noqa: ANN401  # the work's own result
         if isinstance(self.error, sqlite3.OperationalError):
@@ -170,15 +168,21 @@ def _create(path: Path) -> None:
 
 
 def _transact(connection: sqlite3.Connection, writes: Sequence[_Write]) -> None:
+    """All of them in one transaction; when one fails half-way, each in its own."""
     connection.execute("BEGIN IMMEDIATE")
     try:
-        for write in writes:
-            write.run(connection)
-        connection.execute("COMMIT")
-    except BaseException:
+        kept = all(write.run(connection) for write in writes)
+        if kept:
+            connection.execute("COMMIT")
+    finally:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
-        raise
+    if not kept and len(writes) > 1:
+        for write in writes:
+            try:
+                _transact(connection, [write])
+            except sqlite3.Error as error:
+                write.error = error
 
 
 def _snapshot(connection: sqlite3.Connection, work: Work[Result]) -> Result:

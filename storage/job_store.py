@@ -33,8 +33,9 @@ Witness = Callable[[Job], Awaitable[None]]
 class SqliteJobStore:
     """`observer` hears of every committed job, on the event loop. `point` is called on the database's thread just
     before and on the loop after each commit, with names such as "before:posting": where a crash is tried. A move is
-    named for its new state; "told" and "noted" are what else is written about a job. `witness` has seen every claimed
-    job before anybody else does. `prices` are of one attempt, by model; `weights` are of guilds, 1 for all others."""
+    named for its new state; "told" and "noted" are what else is written about a job. `witness` has seen the last of
+    the jobs that were claimed together before anybody else sees one. `prices` are of one attempt, by model; `weights`
+    are of guilds, 1 for all others."""
 
     def __init__(
         self,
@@ -111,19 +112,19 @@ class SqliteJobStore:
             self._health.accepted(connection, stored)
         return stored
 
-    async def claim(self, provider: str, concurrency: int, now: float) -> Claim:
+    async def claim(self, provider: str, concurrency: int, now: float, most: int = 1) -> Claim:
         if not self._rebuilt:
             await self._database.write(self._lanes.rebuild, _ADMISSION_PATIENCE)
             self._rebuilt = True
         claim = await self._write(
-            lambda connection: self._claims.claim(connection, provider, concurrency, now),
+            lambda connection: self._claims.claim(connection, provider, concurrency, now, most),
             JobState.SUBMITTING,
             _ADMISSION_PATIENCE,
         )
-        if claim.job is not None:
-            if self._witness is not None:
-                await self._witness(claim.job)
-            self._observer(claim.job)
+        if claim.jobs and self._witness is not None:
+            await self._witness(claim.jobs[-1])
+        for job in claim.jobs:
+            self._observer(job)
         return claim
 
     async def settle(
@@ -191,11 +192,11 @@ class SqliteJobStore:
     ) -> Result:
         def pointed(connection: sqlite3.Connection) -> Result:
             result = work(connection)
-            if not isinstance(result, Claim) or result.job is not None:
+            if not isinstance(result, Claim) or result.jobs:
                 self._point(f"before:{name}")
             return result
 
         result = await self._database.write(pointed, patience)
-        if not isinstance(result, Claim) or result.job is not None:
+        if not isinstance(result, Claim) or result.jobs:
             self._point(f"after:{name}")
         return result

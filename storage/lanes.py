@@ -17,11 +17,14 @@ class Lanes:
         self._queries = load_queries("lanes.sql")
         self._weights = weights
 
-    def ready(self, connection: sqlite3.Connection, provider: str, now: float) -> Iterator[tuple[int, float]]:
-        """Guilds and their turns, the first one first, for as long as each is left alone by the next step."""
+    def wake_due(self, connection: sqlite3.Connection, provider: str, now: float) -> None:
+        """The lanes that were to be left alone until now."""
         self._queries.wake_due(connection, provider=provider, now=now)
-        while (lane := self._queries.first_ready(connection, provider=provider)) is not None:
-            yield lane["guild_id"], lane["turn"]
+
+    def first(self, connection: sqlite3.Connection, provider: str) -> tuple[int, float] | None:
+        """The guild whose turn it is, and that turn."""
+        lane = self._queries.first_ready(connection, provider=provider)
+        return None if lane is None else (lane["guild_id"], lane["turn"])
 
     def rebuild(self, connection: sqlite3.Connection) -> None:
         """What the jobs say, and everybody awake: an earlier process may have had other limits. Once, at the start."""

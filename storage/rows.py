@@ -74,6 +74,11 @@ def _encode(value: object) -> object:
     return value
 
 
+def request_text(request: GenerationRequest) -> str:
+    """As it stands in its job's row."""
+    return json.dumps(_flat(request))
+
+
 def _flat(value: Any) -> dict[str, Any]:  # noqa: ANN401  # a dataclass of plain values
     return {field.name: getattr(value, field.name) for field in fields(value)}
 

@@ -23,6 +23,8 @@ _MISTAKE_PAUSE, _MOST_MISTAKES = 30.0, 10
 _LONGEST_REST = 60.0
 # Of ten thousand jobs that a start takes up, so many before anything else has its turn.
 _SLICE = 100
+# They share one turn of the disk, and who else writes waits for that long.
+_MOST_TOGETHER = 16
 # A stop ends within two seconds after the drain, whatever hangs.
 _CUT_SECONDS, _CANCEL_SECONDS = 0.7, 0.3
 _CAUSES = {
@@ -144,7 +146,7 @@ class Runner:
         bell = self._bells[provider.name]
         while not self._closing:
             try:
-                claim = await self._store.claim(provider.name, provider.concurrency, self._clock.now())
+                claim = await self._store.claim(provider.name, provider.concurrency, self._clock.now(), _MOST_TOGETHER)
             except StorageUnavailable:
                 await self._clock.sleep(1)
                 continue
@@ -152,9 +154,9 @@ class Runner:
                 log.exception("dispatching for %s failed, trying again", provider.name)
                 await self._clock.sleep(1)
                 continue
-            if claim.job is not None:
-                self._move(claim.job)
-            else:
+            for job in claim.jobs:
+                self._move(job)
+            if not claim.jobs:
                 await bell.rest(self._until(claim.look_again_at))
 
     def _until(self, moment: float | None) -> float | None:

@@ -31,9 +31,8 @@ async def ambiguous(world: World, job: Job) -> Job:
 
 
 async def claimed(world: World, job: Job) -> Job:
-    claim = await world.matinee.store.claim(job.provider, 2, world.matinee.clock.now())
-    assert claim.job is not None
-    return claim.job
+    (claimed,) = (await world.matinee.store.claim(job.provider, 2, world.matinee.clock.now())).jobs
+    return claimed
 
 
 async def test_the_requester_cancels_a_queued_job_with_its_button(world: World) -> None:

@@ -29,7 +29,7 @@ async def test_a_claim_is_a_move_and_an_attempt_in_one(shop: Shop):
 
 async def test_nothing_to_claim_writes_and_says_nothing(shop: Shop):
     shop.points.clear()
-    assert (await shop.store.claim("pipelet", 4, shop.clock.now())).job is None
+    assert (await shop.store.claim("pipelet", 4, shop.clock.now())).jobs == ()
     await shop.queued("chutes")
     shop.points.clear()
     assert await shop.claimed("pipelet") is None
@@ -52,7 +52,7 @@ class TestLimits:
         for number in range(60):
             await shop.queued(guild=GUILD + number % 2, member=number % 12)
         claims = await asyncio.gather(*(shop.store.claim("pipelet", 11, shop.clock.now()) for _ in range(200)))
-        won = [claim.job for claim in claims if claim.job is not None]
+        won = [job for claim in claims for job in claim.jobs]
         assert len(won) == len({job.id for job in won}) == 11
         by_guild = Counter(job.to.guild_id for job in won)
         assert max(by_guild.values()) <= 7
@@ -139,9 +139,9 @@ class TestLimits:
             assert claimed.id == queued.id
             await shop.store.settle(claimed, Evidence.REFUSED, JobState.QUEUED, not_before=now + wait)
         claim = await shop.store.claim("pipelet", 9, now)
-        assert (claim.job, claim.look_again_at) == (None, now + 50)
+        assert (claim.jobs, claim.look_again_at) == ((), now + 50)
         ready = await shop.queued(member=1)
-        assert (await shop.store.claim("pipelet", 9, now)).job.id == ready.id
+        assert [job.id for job in (await shop.store.claim("pipelet", 9, now)).jobs] == [ready.id]
         shop.clock.time = now + 50
         assert (await shop.claimed()).to.member_id == 50
         assert (await shop.store.claim("pipelet", 9, now + 50)).look_again_at == now + 100

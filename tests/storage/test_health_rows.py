@@ -38,7 +38,7 @@ class TestClaims:
         other = await claimed(shop, FAST)
         assert other.request.model == FAST
         claim = await shop.store.claim("chutes", 10, shop.clock.now())
-        assert claim.job is None
+        assert claim.jobs == ()
         assert claim.look_again_at is not None
         assert shop.clock.now() < claim.look_again_at <= shop.clock.now() + 60
         shop.clock.time += 61

@@ -110,6 +110,26 @@ async def test_one_job_of_a_member_waits_for_one_start_of_each_member_that_waits
 
 
 @settings(max_examples=25)
+@given(events=events, caps=st.tuples(st.integers(1, 3), st.integers(1, 2)), together=st.integers(2, 9))
+async def test_jobs_that_are_claimed_together_are_those_that_would_be_claimed_one_after_another(events, caps, together):
+    operator = limits(active_per_guild=caps[0], active_per_member=caps[1], burst=4, jobs_per_hour=1)
+    histories: list[list[Any]] = []
+    for at_once in (together, 1):
+        async with fresh(operator=operator) as shop:
+            names: dict[str, int] = {}
+            running: list[Job] = []
+            for number, (what, first, second) in enumerate(events):
+                if what == "arrives":
+                    names[(await shop.queued(PROVIDERS[number % 2], guild=first, member=second)).id] = number
+                elif what == "leaves" and running:
+                    await shop.make(running.pop(first % len(running)), second)
+                for _ in range(together // at_once if what == "claims" else 0):
+                    running += (await shop.store.claim(first, 5, shop.clock.now(), at_once)).jobs
+            histories.append([names[job.id] for job in running])
+    assert histories[0] == histories[1]
+
+
+@settings(max_examples=25)
 @given(events=events, per_guild=st.integers(1, 2), turned=st.booleans())
 async def test_so_it_does_while_the_guilds_jobs_at_two_providers_share_its_caps(events, per_guild, turned):
     """Both providers ask whenever something has changed, and always the same one first."""
@@ -152,7 +172,7 @@ async def test_a_start_is_kept_only_for_a_provider_that_asks(shop: Shop):
     await shop.queued("chutes", member=1)
     later = await shop.queued("pipelet", member=2)
     claim = await shop.store.claim("pipelet", 9, shop.clock.now())
-    assert (claim.job, claim.look_again_at) == (None, shop.clock.now() + 0.5)
+    assert (claim.jobs, claim.look_again_at) == ((), shop.clock.now() + 0.5)
     shop.clock.time += 0.6
     assert (await shop.claimed()).id == later.id
 
@@ -282,8 +302,7 @@ async def test_a_start_that_fails_half_way_is_rebuilt_by_the_next_claim(tmp_path
         with pytest.raises(RuntimeError):
             await store.claim("pipelet", 10, shop.clock.now())
         claim = await store.claim("pipelet", 10, shop.clock.now())
-        assert claim.job is not None
-        assert claim.job.id == waits.id
+        assert [job.id for job in claim.jobs] == [waits.id]
 
 
 async def test_jobs_that_an_older_version_left_have_their_turns(tmp_path: Path):
@@ -296,7 +315,7 @@ async def test_jobs_that_an_older_version_left_have_their_turns(tmp_path: Path):
         script += older.format("member_turns", "guild_id, member_id", "ring")
         script += """INSERT INTO guild_turns VALUES ('pipelet', 1, 9); INSERT INTO member_turns VALUES (1, 1, 9);
             DROP TABLE rounds; DROP INDEX jobs_of_ring; DROP INDEX jobs_active_members; DROP INDEX attempts_starts;
-            DROP INDEX attempts_spent; DROP INDEX attempts_made_at; DROP INDEX jobs_of_lane;
+            DROP INDEX attempts_spent; DROP INDEX attempts_made_at; DROP INDEX jobs_of_lane; DROP INDEX jobs_held;
             CREATE INDEX jobs_queued ON jobs (provider); ALTER TABLE attempts DROP COLUMN started_steady;
             ALTER TABLE attempts DROP COLUMN settled_steady; ALTER TABLE attempts DROP COLUMN boot;
             CREATE INDEX attempts_starts ON attempts (guild_id, started_at); PRAGMA user_version = 2"""

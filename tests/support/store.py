@@ -59,7 +59,7 @@ class Shop:
         )
 
     async def claimed(self, provider: str = "pipelet", concurrency: int = 1000) -> Job | None:
-        return (await self.store.claim(provider, concurrency, self.clock.now())).job
+        return next(iter((await self.store.claim(provider, concurrency, self.clock.now())).jobs), None)
 
     async def make(self, claimed: Job, evidence: Evidence = Evidence.MADE) -> Job:
         """The claimed job leaves its provider."""
