@@ -95,8 +95,7 @@ class MatineeClient(commands.AutoShardedBot):
         guilds_known: Callable[[Collection[int]], Awaitable[None]] | None = None,
     ) -> None:
         check_library()
-        # Two warnings at every start about packages for voice, which Matinee has no use for.
-        discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
+        _hush_library()
         if api_url is not None:
             Route.BASE = api_url.rstrip("/")
         super().__init__(
@@ -114,12 +113,9 @@ class MatineeClient(commands.AutoShardedBot):
             shard_count=shard_count,
             http_trace=wire_trace(invalid or Invalid(clock)),
         )
-        self._clock, self._sync_guild_ids, self._guild_removed = clock, tuple(sync_guild_ids), guild_removed
+        self._clock, self._sync_guild_ids = clock, tuple(sync_guild_ids)
+        self._guild_removed, self._guilds_known = guild_removed, guilds_known
         self._fixed_shards, self._identifies = shard_count is not None, identifies
-        self._guilds_known = guilds_known
-        for name in _TALKATIVE:
-            logger = logging.getLogger(name)
-            logger.setLevel(max(logger.level, logging.INFO))
         self._shield_events()
 
     def _shield_events(self) -> None:
@@ -162,13 +158,8 @@ class MatineeClient(commands.AutoShardedBot):
         """Try until Discord answers. Raises CannotConnect when it refuses the token."""
         await self._patiently(lambda: self.login(token), afterwards=self._drop_session)
 
-    async def run_forever(self, token: str) -> None:
-        """Stay connected until `close`. Raises CannotConnect when Discord refuses us for good."""
-        await self.log_in(token)
-        await self.stay_connected()
-
     async def stay_connected(self) -> None:
-        """The second half of `run_forever`, for who has something to do while logged in and not yet connected."""
+        """Once logged in, until `close`. Raises CannotConnect when Discord refuses us for good."""
         await self._patiently(self.connect)
 
     async def _patiently(
@@ -233,6 +224,14 @@ def check_library() -> None:
     for owner, name in _PRIVATE_NAMES:
         if not hasattr(owner, name):
             raise RuntimeError(f"discord.py {discord.__version__} has no {name}: Matinee was written for 2.7")
+
+
+def _hush_library() -> None:
+    # Two warnings at every start about packages for voice, which Matinee has no use for.
+    discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
+    for name in _TALKATIVE:
+        logger = logging.getLogger(name)
+        logger.setLevel(max(logger.level, logging.INFO))
 
 
 def _shielded(name: str, parse: Callable[[Any], None]) -> Callable[[Any], None]:

@@ -112,58 +112,52 @@ class ChannelDelivery:
         return self._client.is_ready() and self._client.get_guild(job.to.guild_id) is None
 
     async def _to_channel(self, job: Job, fitting: Fitting, doubt: _Doubt) -> Delivered:
-        channel = self._client.get_partial_messageable(job.to.channel_id, guild_id=job.to.guild_id)
-        return await self._post(channel, job.to.guild_id, job, fitting, doubt)
+        return await self._post(self._channel(job), job.to.guild_id, job, fitting, doubt)
 
     async def _to_member(self, job: Job, fitting: Fitting, doubt: _Doubt) -> Delivered:
-        channel = await self._line.patiently(lambda: self._client.create_dm(discord.Object(job.to.member_id)))
+        direct = await self._direct(job)
         if not doubt.unseen:
-            return await self._post(channel, None, job, fitting, doubt)
-        found, _ = await self._history.find(channel, anchor(job), holds_film(job))
-        if found is None:
+            return await self._post(direct, None, job, fitting, doubt)
+        if (given := await self._given(direct, job)) is None:
             # It may be in its channel, where its member sees it.
             raise Refused(Answer.NO_PERMISSION)
-        return Delivered(found.id, direct=True)
+        return given
 
-    async def _given_directly(self, job: Job) -> Delivered | None:
+    async def _given_before(self, job: Job) -> Delivered | None:
         """The channel may have been closed when an earlier process posted the film, and be open now."""
         try:
-            channel = await self._line.patiently(lambda: self._client.create_dm(discord.Object(job.to.member_id)))
-            found, _ = await self._history.find(channel, anchor(job), holds_film(job))
+            return await self._given(await self._direct(job), job)
         except Refused:
             return None
+
+    async def _given(self, direct: discord.DMChannel, job: Job) -> Delivered | None:
+        found, _ = await self._history.find(direct, anchor(job), holds_film(job))
         return None if found is None else Delivered(found.id, direct=True)
+
+    def _channel(self, job: Job) -> discord.PartialMessageable:
+        return self._client.get_partial_messageable(job.to.channel_id, guild_id=job.to.guild_id)
+
+    async def _direct(self, job: Job) -> discord.DMChannel:
+        return await self._line.patiently(lambda: self._client.create_dm(discord.Object(job.to.member_id)))
 
     async def _post(
         self, channel: discord.abc.Messageable, guild_id: int | None, job: Job, fitting: Fitting, doubt: _Doubt
     ) -> Delivered:
         """Post with the job's nonce; whenever it is unknown what became of an earlier try, look first."""
 
-        async def posted(known: Age | None) -> tuple[int | None, Age]:
-            try:
-                message, age = await self._history.find(channel, anchor(job), holds_film(job))
-            except Refused as refused:
-                doubt.unseen = refused.answer is not Answer.CHANNEL_GONE
-                if known is None or known.over:
-                    raise
-                # Where we may not look, the nonce has to do, for as long as Discord remembers it.
-                return None, known
-            doubt.unseen = False
-            return message.id if message is not None else None, age
-
         async def attempt(film: Artifact) -> int:
             async def post() -> int:
                 file, words = self._file(job, film), self._words(job, film, fitting)
                 return (await channel.send(file=file, nonce=job.nonce, **sendable(words))).id
 
-            return await self._line.post(post, posted, age)
+            return await self._line.post(post, look, age)
 
-        age = Age(self._clock)
+        look, age = partial(self._look, channel, job, doubt), Age(self._clock)
         if doubt.doubtful:
-            found, age = await posted(None)
+            found, age = await look(None)
             if found is not None:
                 return Delivered(found, direct=guild_id is None)
-            if guild_id is not None and (given := await self._given_directly(job)) is not None:
+            if guild_id is not None and (given := await self._given_before(job)) is not None:
                 return given
         limit = self._limits.of(guild_id)
         if guild_id is not None:
@@ -171,13 +165,26 @@ class ChannelDelivery:
         message_id = await fitting.deliver(limit, attempt, partial(self._limits.learn, guild_id))
         return Delivered(message_id, direct=guild_id is None)
 
+    async def _look(
+        self, channel: discord.abc.Messageable, job: Job, doubt: _Doubt, known: Age | None
+    ) -> tuple[int | None, Age]:
+        try:
+            message, age = await self._history.find(channel, anchor(job), holds_film(job))
+        except Refused as refused:
+            doubt.unseen = refused.answer is not Answer.CHANNEL_GONE
+            if known is None or known.over:
+                raise
+            # Where we may not look, the nonce has to do, for as long as Discord remembers it.
+            return None, known
+        doubt.unseen = False
+        return message.id if message is not None else None, age
+
     async def _to_acknowledgement(self, job: Job, fitting: Fitting, doubt: _Doubt) -> Delivered:
         """The film takes the place of the queue message: an edit needs no permission to write, and may be repeated."""
         if job.ack_message_id is None:
             raise Refused(Answer.MESSAGE_GONE)
         await self._board.leave(job)
-        channel = self._client.get_partial_messageable(job.to.channel_id, guild_id=job.to.guild_id)
-        message = channel.get_partial_message(job.ack_message_id)
+        message = self._channel(job).get_partial_message(job.ack_message_id)
 
         async def attempt(film: Artifact) -> int:
             async def edit() -> int:
@@ -214,10 +221,10 @@ class ChannelDelivery:
         return discord.File(self._artifacts.path(film), filename=_name(job, film))
 
     async def find_acknowledgement(self, job: Job) -> int | None:
-        channel = self._client.get_partial_messageable(job.to.channel_id, guild_id=job.to.guild_id)
-        latest = job.interaction_id + (_ACKNOWLEDGED_WITHIN_MS << 22)
+        asked = job.interaction_id
+        latest = asked + (_ACKNOWLEDGED_WITHIN_MS << 22)
         try:
-            message, _ = await self._history.find(channel, job.interaction_id, is_acknowledgement(job), latest)
+            message, _ = await self._history.find(self._channel(job), asked, is_acknowledgement(job), latest)
         except Refused:
             return None
         return message.id if message is not None else None

@@ -242,6 +242,11 @@ class World:
         return simcord.InteractionResult(self.env, record)
 
 
+async def stay_connected(client: MatineeClient, token: str) -> None:
+    await client.log_in(token)
+    await client.stay_connected()
+
+
 def causes(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
         yield error

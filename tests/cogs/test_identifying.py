@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from cogs_kit import HandClock
+from cogs_kit import HandClock, stay_connected
 from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
@@ -40,7 +40,7 @@ class House:
         """A start that remembers only what is in the database; it ends as abruptly as a kill."""
         identifies = Identifies(SqlitePolicyStore(self.database), self.clock, self.per_hour)
         client = MatineeClient(clock=self.clock, api_url=self.discord.api_url, identifies=identifies)
-        task = asyncio.create_task(client.run_forever(TOKEN))
+        task = asyncio.create_task(stay_connected(client, TOKEN))
         try:
             yield client
         finally:

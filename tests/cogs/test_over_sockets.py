@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Collection, Iterator
 from pathlib import Path
 
 import pytest
-from cogs_kit import Matinee
+from cogs_kit import Matinee, stay_connected
 from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
@@ -51,7 +51,7 @@ async def discord(addresses: None) -> AsyncIterator[SandboxDiscord]:
 
 @contextlib.asynccontextmanager
 async def running(client: MatineeClient, discord: SandboxDiscord) -> AsyncIterator[None]:
-    task = asyncio.create_task(client.run_forever(TOKEN))
+    task = asyncio.create_task(stay_connected(client, TOKEN))
     try:
         await discord.until(lambda: discord.gateway.online or task.done())
         yield
@@ -70,7 +70,7 @@ def members(discord: SandboxDiscord) -> tuple[Guild, MemberDriver]:
 async def test_a_refused_token_stops_for_good_with_one_line(discord: SandboxDiscord) -> None:
     client = MatineeClient(clock=LeapingClock(), api_url=discord.api_url)
     with pytest.raises(CannotConnect) as refused:
-        await client.run_forever("MTIz.another.token")
+        await client.log_in("MTIz.another.token")
     await client.close()
     assert refused.value.exit_code == 78
     assert "token" in str(refused.value)
