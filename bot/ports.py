@@ -18,11 +18,9 @@ from bot.domain.messages import Message
 class Clock(Protocol):
     def now(self) -> float:
         """Epoch seconds, for rows and for members."""
-        ...
 
     def monotonic(self) -> float:
         """Seconds since a start that never changes, a suspended machine's included: for deadlines in this process."""
-        ...
 
     async def sleep(self, seconds: float) -> None: ...
 
@@ -34,22 +32,18 @@ class _Provider(Protocol):
     @property
     def billed(self) -> bool:
         """False for a self-hosted provider: asking again costs nothing but time."""
-        ...
 
     @property
     def concurrency(self) -> int: ...
 
     def models(self) -> Sequence[ModelSpec]:
         """The models on offer now; cheap, from memory."""
-        ...
 
     async def refresh(self) -> None:
         """Ask the provider for its models, where it can tell. Raises ProviderError, and keeps the last known ones."""
-        ...
 
     async def healthy(self) -> str:
         """One line for the operator, costing nothing at the provider. Raises ProviderError."""
-        ...
 
 
 @runtime_checkable
@@ -58,7 +52,6 @@ class DirectProvider(_Provider, Protocol):
 
     async def generate(self, request: GenerationRequest, images: Sequence[Path], into: Path) -> None:
         """Write the answer's bytes to `into`. Raises ProviderError with its evidence."""
-        ...
 
 
 @runtime_checkable
@@ -67,19 +60,15 @@ class QueueProvider(_Provider, Protocol):
 
     async def submit(self, request: GenerationRequest, images: Sequence[Path]) -> RemoteHandle:
         """Raises ProviderError with its evidence."""
-        ...
 
     async def poll(self, handle: RemoteHandle) -> RemoteStatus:
         """Raises Unavailable (ask again later), Unauthorized, Rejected (404: no such request) or BadResponse."""
-        ...
 
     async def fetch(self, handle: RemoteHandle, into: Path) -> None:
         """Write the decoded film to `into`; may be repeated. Raises as `poll` does."""
-        ...
 
     async def cancel(self, handle: RemoteHandle) -> bool:
         """False when the provider has already started: the job runs on and is paid for. Raises as `poll` does."""
-        ...
 
 
 Provider = DirectProvider | QueueProvider
@@ -101,14 +90,12 @@ class Pictures(Protocol):
 
         Removes `data`. Raises BadPicture.
         """
-        ...
 
     async def again(self, name: str, frames: Sequence[Frame] = (), *, small: bool = False) -> Picture:
         """A prepared picture once more, as a new one: fitted to the frame nearest in shape, `small` in fewer bytes.
 
         Raises BadPicture, for one that is gone too.
         """
-        ...
 
     def path(self, name: str) -> Path: ...
 
@@ -120,30 +107,24 @@ class Artifacts(Protocol):
 
     def part(self, job: Job) -> Path:
         """Where an adapter writes; emptied first."""
-        ...
 
     def crashes(self, job: Job) -> int:
         """How often a process ended in the middle of work on this job's media (R15). One blocking look at the disk."""
-        ...
 
     def give_up(self, job: Job) -> None:
         """Remove what such work has left."""
-        ...
 
     async def keep(self, job: Job, part: Path) -> Artifact:
         """Check `part` (box walk, decode), remux it when it is not faststart, fsync it and give it its name.
 
         Raises UnusableMedia when it is no film or picture, OSError when the disk refuses.
         """
-        ...
 
     def left_over(self, job: Job) -> Path | None:
         """What an earlier process wrote for this job before it ended, whole or not."""
-        ...
 
     async def fit(self, artifact: Artifact, limit: int) -> Artifact:
         """The artifact encoded again to at most `limit` bytes, a new file. Raises UnusableMedia when that fails."""
-        ...
 
     def path(self, artifact: Artifact) -> Path: ...
 
@@ -198,7 +179,6 @@ class Counter(Protocol):
 
         Raises DeliveryError, DeliveryRevoked, and OSError when the artifact cannot be read or no smaller one written.
         """
-        ...
 
 
 class Delivery(Protocol):
@@ -208,19 +188,15 @@ class Delivery(Protocol):
         """Post the film with the job's nonce, made smaller when Discord says so. Raises DeliveryError if final.
 
         `recovering`: an earlier process may have posted it, so look before posting."""
-        ...
 
     async def find_acknowledgement(self, job: Job) -> int | None:
         """The queue message of a job whose acknowledgement was never confirmed, if it exists."""
-        ...
 
     async def tell(self, job: Job) -> None:
         """Tell the member how the job ended: edit the queue message, add one short reply for a failure."""
-        ...
 
     def show(self, job: Job, place: Place | None = None, progress: RemoteStatus | None = None) -> None:
         """Bring the queue message up to date soon, at most every 3 s, only when it changed. Costs nothing here."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,21 +240,17 @@ class JobStore(Protocol):
     async def add(self, job: Job, caps: GuildLimits) -> Job | None:
         """Commit a RECEIVED job; None when its interaction was seen before. Raises RateLimited when a queue is full,
         NotAllowed (ALREADY_RETRIED) when the job that it retries was retried before."""
-        ...
 
     async def get(self, job_id: str) -> Job | None: ...
 
     async def move(self, job: Job, to: JobState, **changes: object) -> Job:
         """Compare and set. Raises Stale when the row is no longer as `job` says, or IllegalTransition."""
-        ...
 
     async def note(self, job: Job, **changes: object) -> Job:
         """Change facts, not the state; the epoch stays. Raises Stale when the state has moved on."""
-        ...
 
     async def claim(self, provider: str, concurrency: int, now: float, most: int = 1) -> Claim:
         """Move the jobs whose turn it is to SUBMITTING with their attempt rows, within every limit (R3)."""
-        ...
 
     async def settle(
         self,
@@ -292,21 +264,17 @@ class JobStore(Protocol):
     ) -> Job:
         """Close the job's attempt and move the job, as one. `retry_at` (epoch): when the provider wants to be asked
         again."""
-        ...
 
     async def troubles(self) -> Sequence[Trouble]:
         """The providers and models that are not asked now, or only by one job at a time."""
-        ...
 
     async def unfinished(self) -> Sequence[Job]:
         """Jobs in no terminal state, and ended ones whose member was not told yet, oldest first."""
-        ...
 
     async def waiting(self, guild_id: int) -> Waiting: ...
 
     async def crowd(self, provider: str, places: int) -> Crowd:
         """Who shares the provider's `places` now. Reads every queued row of that provider."""
-        ...
 
     async def of_member(self, guild_id: int, member_id: int, *, limit: int) -> Sequence[Job]: ...
 
@@ -316,15 +284,12 @@ class JobStore(Protocol):
 
     async def measured(self, request: GenerationRequest) -> Measured | None:
         """None before there are any."""
-        ...
 
     async def expired(self, before: float) -> Sequence[Job]:
         """Ended jobs with files that are older than `before`."""
-        ...
 
     async def files_gone(self, job: Job) -> None:
         """The job's files were removed: it is not expired again."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -355,8 +320,6 @@ class PolicyStore(Protocol):
         self, guild_id: int, by: int, verb: str, now: float, alter: Callable[[GuildPolicy], GuildPolicy]
     ) -> GuildPolicy:
         """Apply `alter` and write the audit row (who, what, when, before, after) in one transaction."""
-        ...
 
     async def record(self, guild_id: int, by: int, verb: str, now: float, before: str, after: str) -> None:
         """An audit row for an act that changes no policy."""
-        ...
