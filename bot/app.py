@@ -95,7 +95,7 @@ class App:
         database = await self._open_database()
         self._witness = Witness(database, settings.storage.path.with_suffix(".witness"))
         self.policy_store = SqlitePolicyStore(database)
-        policies = Policies(self.policy_store, settings.limits.guild, clock, changed=self._wake)
+        policies = Policies(self.policy_store, settings.limits.guild, clock, changed=self._rules_changed)
         store = self._store(database)
         pictures, artifacts = await self._open_media()
         delivery = self._open_discord(artifacts)
@@ -252,8 +252,8 @@ class App:
         self._code = _TOKEN_REFUSED
         self._stop.set()
 
-    def _wake(self) -> None:
-        self.core.runner.wake()
+    def _rules_changed(self, guild_id: int) -> None:
+        self.core.rules_changed(guild_id)
 
     def _observe(self, job: Job) -> None:
         self.core.observe(job)

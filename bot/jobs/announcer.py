@@ -22,10 +22,14 @@ class Announcer:
         self._dirty: set[int] = set()
         self._rung = asyncio.Event()
 
+    def refresh(self, guild_id: int) -> None:
+        """What its queue messages say may not be so any more."""
+        self._dirty.add(guild_id)
+        self._rung.set()
+
     def changed(self, job: Job) -> None:
         """Never raises: who has just committed something goes on, whatever is wrong with our words."""
-        self._dirty.add(job.to.guild_id)
-        self._rung.set()
+        self.refresh(job.to.guild_id)
         if job.state in _SHOWN:
             try:
                 self._delivery.show(job)
@@ -42,8 +46,7 @@ class Announcer:
                 try:
                     await self._show(guild_id)
                 except StorageUnavailable:
-                    self._dirty.add(guild_id)
-                    self._rung.set()
+                    self.refresh(guild_id)
                 except Exception:  # the root of this task
                     log.exception("queue messages of a guild not brought up to date", extra={"guild": guild_id})
             await self._clock.sleep(self._every)

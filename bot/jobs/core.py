@@ -96,6 +96,11 @@ class Core:
         self.runner.observe(job)
         self.warden.observe(job)
 
+    def rules_changed(self, guild_id: int) -> None:
+        """A moderator has changed what this guild may do: in force at once, and to be read at once."""
+        self.runner.wake()
+        self.announcer.refresh(guild_id)
+
     async def start(self) -> list[asyncio.Task[None]]:
         """Take up what is unfinished, and let new jobs start. The tasks run until they are cancelled."""
         await self.runner.start()

@@ -17,9 +17,9 @@ class Policies:
         store: PolicyStore,
         operator: GuildLimits,
         clock: Clock,
-        changed: Callable[[], None] = lambda: None,
+        changed: Callable[[int], None] = lambda _guild_id: None,
     ) -> None:
-        """`changed` is called after every change: a guild that was resumed starts at once."""
+        """`changed` is called with the guild after every change: one that was resumed starts at once."""
         self._store, self._operator, self._clock, self._changed = store, operator, clock, changed
         self._known: dict[int, GuildPolicy] = {}
 
@@ -52,7 +52,7 @@ class Policies:
     ) -> GuildPolicy:
         changed = await self._store.change(guild_id, by, verb, self._clock.now(), alter)
         self._known[guild_id] = changed
-        self._changed()
+        self._changed(guild_id)
         return changed
 
     async def set_limits(self, guild_id: int, by: int, own: Mapping[str, float]) -> GuildLimits:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from bot.domain.job import Job, JobState
 from bot.ports import Place
-from tests.support.rows import limits
+from tests.support.rows import GUILD, MODERATOR, limits
 from tests.support.world import World, running
 
 _MESSAGE = 700
@@ -50,3 +50,14 @@ async def test_a_place_that_nobody_has_told_yet_is_edited_in(tmp_path: Path) -> 
         waiting = await world.ask()
         await world.clock.advance(_SOON)
         assert [place and place.ahead for place in places(world, waiting)] == [0]
+
+
+async def test_what_a_moderator_changes_is_read_at_once(tmp_path: Path) -> None:
+    async with running(tmp_path, limits=_ONE_AT_A_TIME) as world:
+        await world.ask()
+        waiting = await world.ask()
+        await world.clock.advance(_SOON)
+        for change in (world.policies.pause(GUILD, MODERATOR, "popcorn"), world.policies.resume(GUILD, MODERATOR)):
+            await change
+            await world.clock.advance(_SOON)
+        assert [place and place.paused for place in places(world, waiting)] == [False, True, False]

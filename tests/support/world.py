@@ -158,7 +158,10 @@ class World:
         self._busy = lambda: self.database.at_work > 0
         self.clock.busy.append(self._busy)
         self.policies = Policies(
-            SqlitePolicyStore(self.database), self.operator, self.clock, changed=lambda: self.runner.wake()
+            SqlitePolicyStore(self.database),
+            self.operator,
+            self.clock,
+            changed=lambda guild: self._core.rules_changed(guild),
         )
         self.store = SqliteJobStore(
             self.database, self.operator, self.clock, self._observe, self._points, prices=self._prices
