@@ -22,13 +22,13 @@ from pydantic import ValidationError
 from bot.age import check_age
 from bot.domain.errors import Evidence, ProviderError, Unavailable
 from bot.providers._decoders import Decoder, Malformed
+from bot.providers._growing import GrowingFile
 from bot.providers._replies import Answer, Step, failure, inert, retry_after, sentence
 
 FILM_CAP = 64 * 1024 * 1024
 REPLY_CAP = 64 * 1024
 _ERROR_CAP = 4096
 _ERROR_SECONDS = 5.0
-_DISK_PAUSE = 1.0
 _DECODE_STEP = 64 * 1024
 _WRITE_STEP = 1024 * 1024
 _TOKEN = re.compile(r"[!-~]+")
@@ -296,31 +296,16 @@ class Reply:
 
     async def save(self, into: Path, decoder: Decoder, cap: int = FILM_CAP) -> None:
         """Write the decoded body to `into`, replacing it. Raises OSError when the disk refuses."""
-        await self._write(into, 0, b"")
-        waiting, size = bytearray(), 0
+        file = GrowingFile(into, self._exchange.wire.disk)
+        await file.write()
         while chunk := await self._read():
             for piece in self._decoded(decoder, chunk):
-                size += len(piece)
-                if size > cap:
+                file.add(piece)
+                if file.size > cap:
                     raise self.broken(f"the film is larger than {cap} bytes")
-                waiting += piece
-            if len(waiting) >= _WRITE_STEP:
-                await self._write(into, size - len(waiting), bytes(waiting))
-                waiting.clear()
-        await self._write(into, size - len(waiting), bytes(waiting))
+            await file.write(least=_WRITE_STEP)
+        await file.write()
         self._finish(decoder)
-
-    async def _write(self, into: Path, at: int, data: bytes) -> None:
-        """The sender holds on while a full disk is cleared; what it sends may have been paid for."""
-        loop = asyncio.get_running_loop()
-        until = loop.time() + self._exchange.wire.disk
-        while True:
-            try:
-                return await asyncio.to_thread(_put, into, at, data)
-            except OSError:
-                if loop.time() + _DISK_PAUSE > until:
-                    raise
-            await asyncio.sleep(_DISK_PAUSE)
 
     def _decoded(self, decoder: Decoder, chunk: bytes) -> Iterator[bytes]:
         try:
@@ -352,11 +337,3 @@ class Reply:
         while len(body) < _ERROR_CAP and (chunk := await self._response.content.readany()):
             body += chunk
         return body[:_ERROR_CAP]
-
-
-def _put(path: Path, at: int, data: bytes) -> None:
-    """Again from the same place, should half of it have been written before."""
-    with path.open("r+b" if at else "wb") as file:
-        file.seek(at)
-        file.write(data)
-        file.truncate()
