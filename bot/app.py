@@ -29,7 +29,7 @@ from bot.jobs.showing import Showing
 from bot.media._child import ChildFailed
 from bot.media.artifacts import CheckedArtifacts
 from bot.media.pictures import SafePictures
-from bot.models import build_providers, check_models, defaults_of, stand_ins_of
+from bot.models import build_providers, check_models, defaults_of, prices_of, stand_ins_of
 from bot.web.health import HealthPages
 from cogs import add_cogs
 from storage.database import Database, UnusableDatabaseError, caution
@@ -99,7 +99,7 @@ class App:
         store = self._store(database)
         pictures, artifacts = await self._open_media()
         delivery = self._open_discord(artifacts)
-        catalog = Catalog(self._providers, defaults_of(settings))
+        catalog = Catalog(self._providers, defaults_of(settings), prices_of(settings))
         uploads = CdnUploads(
             settings.media.directory / "uploads", settings.media.max_picture_bytes, clock,
             trusted=yarl.URL(settings.discord.api_url),
@@ -118,7 +118,7 @@ class App:
         settings = self._settings
         return SqliteJobStore(
             database, settings.limits.guild, self._clock, self._observe, crash_point(), self._witness.claimed,
-            prices={model: section.price for model, section in settings.models.items()},
+            prices=prices_of(settings),
             weights={guild_id: section.weight for guild_id, section in settings.guilds.items()},
         )  # fmt: skip
 

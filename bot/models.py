@@ -79,6 +79,10 @@ def stand_ins_of(settings: Settings) -> FallBack:
     return {model: section.fall_back for model, section in settings.models.items()}
 
 
+def prices_of(settings: Settings) -> dict[str, float]:
+    return {model: section.price for model, section in settings.models.items()}
+
+
 def defaults_of(settings: Settings) -> dict[Capability, str]:
     return {
         Capability.TEXT_TO_VIDEO: settings.defaults.video,

@@ -93,6 +93,7 @@ class Cause(StrEnum):
     UNAUTHORIZED = "unauthorized"
     NO_CREDIT = "no_credit"
     FAILING = "failing"
+    TOO_EXPENSIVE = "too_expensive"
     MODEL_GONE = "model_gone"
     NO_ANSWER = "no_answer"
     RESTARTED = "restarted"

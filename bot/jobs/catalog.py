@@ -15,9 +15,15 @@ COMMANDS = {
 
 
 class Catalog:
-    def __init__(self, providers: Sequence[Provider], defaults: Mapping[Capability, str]) -> None:
+    def __init__(
+        self,
+        providers: Sequence[Provider],
+        defaults: Mapping[Capability, str],
+        prices: Mapping[str, float] | None = None,
+    ) -> None:
+        """`prices` of one attempt, by model, in the operator's currency."""
         self._providers = {provider.name: provider for provider in providers}
-        self._defaults = defaults
+        self._defaults, self._prices = defaults, prices or {}
 
     @property
     def providers(self) -> Sequence[Provider]:
@@ -26,6 +32,10 @@ class Catalog:
     def provider(self, name: str) -> Provider | None:
         """None when a job's provider has been taken out of the configuration."""
         return self._providers.get(name)
+
+    def price(self, model: str) -> float:
+        """0 where the operator has set none."""
+        return self._prices.get(model, 0)
 
     def models(self, capability: Capability | None = None) -> list[ModelSpec]:
         return [

@@ -82,8 +82,8 @@ class Core:
             seed=identity.seed,
         )  # fmt: skip
         self.warden = Warden(
-            catalog=catalog, store=store, stand_ins=stand_ins, live=self.live, announcer=self.announcer, clock=clock,
-            patience=rules.wait_seconds,
+            catalog=catalog, store=store, policies=policies, stand_ins=stand_ins, live=self.live,
+            announcer=self.announcer, clock=clock, patience=rules.wait_seconds,
         )  # fmt: skip
         self.jobs = Jobs(
             catalog=catalog, store=store, policies=policies, places=self.places, live=self.live, pictures=pictures,
@@ -100,6 +100,7 @@ class Core:
         """A moderator has changed what this guild may do: in force at once, and to be read at once."""
         self.runner.wake()
         self.announcer.refresh(guild_id)
+        self.warden.rules_changed(guild_id)
 
     async def start(self) -> list[asyncio.Task[None]]:
         """Take up what is unfinished, and let new jobs start. The tasks run until they are cancelled."""

@@ -32,7 +32,8 @@ class StandIns:
         self._fall_back, self._seed = fall_back, seed
 
     async def take_over(self, job: Job, troubles: Sequence[Trouble]) -> bool:
-        """Give a queued job to the first healthy model, allowed in its guild, that makes all of what was asked.
+        """Give a queued job to the first healthy model that makes all of what was asked, and that its guild allows and
+        can pay.
 
         False when there is none, or when the job may have been paid for already. Raises Stale.
         """
@@ -52,9 +53,11 @@ class StandIns:
         if not names or job.charged or job.repeated:
             return []
         denied = (await self._policies.of(job.to.guild_id)).denied
+        most = (await self._policies.limits(job.to.guild_id)).spend_per_day
         offered = {spec.id: spec for spec in self._catalog.models(job.request.capability)}
         allowed = [spec for name in names if (spec := offered.get(name)) and name not in denied]
-        return [spec for spec in allowed if trouble_of(troubles, spec.provider, spec.id) is None]
+        affordable = [spec for spec in allowed if self._catalog.price(spec.id) <= most]
+        return [spec for spec in affordable if trouble_of(troubles, spec.provider, spec.id) is None]
 
     async def _restated(self, request: GenerationRequest, spec: ModelSpec) -> GenerationRequest:
         """Raises InvalidRequest, for a picture that cannot be had too."""

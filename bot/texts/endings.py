@@ -42,6 +42,11 @@ _REASONS: dict[Cause, _Reason] = {
         "The operator has to put that right; until then choose a model of another provider.",
     ),
     Cause.FAILING: _Reason("{provider} kept failing with this model", _ASK_LATER),
+    Cause.TOO_EXPENSIVE: _Reason(
+        "it costs {price} for one try, and since that limit was changed, {most} is the most that this guild may spend "
+        "in 24 hours",
+        "Choose another model; `/models` lists them.",
+    ),
     Cause.MODEL_GONE: _Reason(
         "{provider} does not offer this model any more", "Choose another one; `/models` lists them."
     ),
@@ -144,7 +149,8 @@ def _story(job: Job, keep_days: float, *, advise: bool) -> str:
     if _dropped(job):
         reason = _DROPPED
     provider = name(job.provider)
-    what = reason.what.format(provider=provider)
+    price, _, most = job.detail.partition(" ")
+    what = reason.what.format(provider=provider, price=code(price, 20), most=code(most, 20))
     words = _words(job)
     detail = f": {code(words)}" if words else ""
     sentences = [f"{what[:1].upper()}{what[1:]}{detail}.", _spent(job, provider)]

@@ -19,7 +19,7 @@ from bot.texts.progress import queue_message
 from tests.support.clock import EPOCH
 from tests.support.crashes import lives
 from tests.support.outside import ScriptedDirect, ScriptedQueue
-from tests.support.rows import GUILD, MEMBER, MODERATOR, OTHER_GUILD, OTHER_MEMBER
+from tests.support.rows import GUILD, MEMBER, MODERATOR, OTHER_GUILD, OTHER_MEMBER, limits
 from tests.support.world import DIRECT, QUEUED, Outside, World, by, running
 
 WAN, FAST, PRO = "wan2.1-14b", "wan22-fast-t2v", "wan22-fast-t2v-pro"
@@ -345,6 +345,57 @@ class TestStandIns:
             assert (await world.job(job)).provider == "pipelet"
             await world.jobs.cancel(before.id, by())
             assert (await world.ended(job)).state is JobState.CANCELLED
+
+
+PRICES = {DIRECT: 6, FAST: 2, PRO: 20}
+
+
+class TestPrices:
+    async def waiting(self, world: World, *models: str) -> list[Job]:
+        jobs = [await world.ask(model, acknowledge=False) for model in models]
+        await world.policies.pause(GUILD, MODERATOR, "wait")
+        for job in jobs:
+            await world.acknowledge(job)
+        await world.clock.advance(5)
+        return jobs
+
+    async def test_what_costs_more_than_a_lowered_limit_is_refused_free_of_charge(self, tmp_path: Path):
+        async with running(tmp_path, limits=limits(spend_per_day=10), prices=PRICES) as world:
+            dear, cheap = await self.waiting(world, DIRECT, FAST)
+            await world.policies.set_limits(GUILD, MODERATOR, {"spend_per_day": 6})
+            await world.clock.advance(5)
+            assert (await world.job(dear)).state is JobState.QUEUED
+            await world.policies.set_limits(GUILD, MODERATOR, {"spend_per_day": 5.5})
+            ended = await world.ended(dear, within=5)
+            assert (ended.state, ended.cause) == (JobState.REFUSED, Cause.TOO_EXPENSIVE)
+            assert (await world.job(cheap)).state is JobState.QUEUED
+            assert await world.attempts() == []
+            notice = texts.notice(ended)
+            assert "It costs `6` for one try" in notice.content
+            assert "`5.5` is the most that this guild may spend in 24 hours. Nothing was spent." in notice.content
+            assert notice.buttons == ()
+
+    async def test_also_when_the_operator_lowered_it_between_two_starts(self, tmp_path: Path):
+        async with running(tmp_path, limits=limits(spend_per_day=10), prices=PRICES) as world:
+            (job,) = await self.waiting(world, DIRECT)
+        async with running(tmp_path, world.outside, limits=limits(spend_per_day=1), prices=PRICES) as world:
+            assert (await world.ended(job, within=5)).cause is Cause.TOO_EXPENSIVE
+
+    async def test_also_when_it_comes_to_wait_only_afterwards(self, tmp_path: Path):
+        async with running(tmp_path, limits=limits(spend_per_day=10), prices=PRICES) as world:
+            job = await world.ask(DIRECT, acknowledge=False)
+            await world.policies.set_limits(GUILD, MODERATOR, {"spend_per_day": 1})
+            await world.clock.advance(5)
+            await world.acknowledge(job)
+            assert (await world.ended(job, within=5)).cause is Cause.TOO_EXPENSIVE
+
+    async def test_nobody_stands_in_whom_the_guild_cannot_pay(self, tmp_path: Path):
+        fall_back = {DIRECT: [PRO, FAST]}
+        capped = limits(spend_per_day=10)
+        async with running(tmp_path, limits=capped, prices=PRICES, fall_back=fall_back) as world:
+            world.studio.fail("refuse", gone())
+            ended = await world.ended(await world.ask(DIRECT), within=120)
+            assert (ended.state, ended.request.model) == (JobState.DONE, FAST)
 
 
 trouble = st.sampled_from([None, None, gone(), refused(401), refused(402), not_sent()])

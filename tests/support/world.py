@@ -169,7 +169,7 @@ class World:
         self.artifacts = PlainArtifacts(self.folder / "artifacts", reach=self.reach)
         self.pictures = PlainPictures(self.folder / "inputs")
         self.delivery = self.open_delivery()
-        self.catalog = Catalog(self.providers, DEFAULTS)
+        self.catalog = Catalog(self.providers, DEFAULTS, self._prices)
         self._core = Core(
             Plugs(
                 catalog=self.catalog, policies=self.policies, store=self.store, pictures=self.pictures,
