@@ -112,7 +112,9 @@ class App:
             ),
             _rules(settings),
         )  # fmt: skip
-        await add_cogs(self.client, self.core.jobs, catalog, policies, clock, Showing(store, delivery, clock))
+        await add_cogs(
+            self.client, self.core.jobs, catalog, policies, clock, Showing(store, delivery, artifacts, clock)
+        )
 
     def _store(self, database: Database) -> SqliteJobStore:
         settings = self._settings

@@ -22,10 +22,14 @@ class Show(CoreCog):
     async def show(self, interaction: Interaction, job: str) -> None:
         core = self.core
         found = await during(interaction, core.clock, core.jobs.find(job.strip().lower(), by(interaction)))
+        kept = found.artifact if found.state is JobState.UNDELIVERABLE else None
+        if kept is not None and not core.showing.keeps(kept):
+            await say(interaction, texts.not_shown(found, gone=True))
+            return
         # An answer that had to be deferred in private cannot become public any more.
-        if found.state is JobState.UNDELIVERABLE and found.artifact is not None and not is_deferred(interaction):
+        if kept is not None and not is_deferred(interaction):
             with core.showing.once(found):
-                await self._deliver(interaction, found, found.artifact)
+                await self._deliver(interaction, found, kept)
             return
         waiting = found.state is JobState.QUEUED
         place = await during(interaction, core.clock, core.jobs.place(found)) if waiting else None

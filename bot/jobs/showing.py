@@ -6,15 +6,15 @@ from contextlib import contextmanager, suppress
 from bot.domain.errors import NotAllowed, Rule, Stale
 from bot.domain.job import SHOWN_ELSEWHERE, Artifact, Job, JobState
 from bot.jobs.service import By
-from bot.ports import Clock, Counter, Give, JobStore
+from bot.ports import Artifacts, Clock, Counter, Give, JobStore
 
 _LATEST = 100
 _CHOICES = 25
 
 
 class Showing:
-    def __init__(self, store: JobStore, counter: Counter, clock: Clock) -> None:
-        self._store, self._counter, self._clock = store, counter, clock
+    def __init__(self, store: JobStore, counter: Counter, artifacts: Artifacts, clock: Clock) -> None:
+        self._store, self._counter, self._artifacts, self._clock = store, counter, artifacts, clock
         self._under_way: set[str] = set()
 
     async def own(self, by: By, typed: str) -> list[Job]:
@@ -22,6 +22,9 @@ class Showing:
         wanted = typed.strip().lower()
         jobs = await self._store.of_member(by.guild_id, by.member_id, limit=_LATEST)
         return [job for job in jobs if wanted in job.id or wanted in job.request.prompt.lower()][:_CHOICES]
+
+    def keeps(self, artifact: Artifact) -> bool:
+        return self._artifacts.path(artifact).exists()
 
     @contextmanager
     def once(self, job: Job) -> Iterator[None]:

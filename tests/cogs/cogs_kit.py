@@ -158,13 +158,14 @@ class Matinee:
             wake=self._wake,
         )
         self.client = MatineeClient(clock=self.clock, **client)
-        self.counter = ChannelDelivery(self.client, PlainArtifacts(folder), self.clock)
+        self.artifacts = PlainArtifacts(folder)
+        self.counter = ChannelDelivery(self.client, self.artifacts, self.clock)
 
     def _wake(self) -> None:
         self.woken += 1
 
     async def install(self) -> None:
-        showing = Showing(self.store, self.counter, self.clock)
+        showing = Showing(self.store, self.counter, self.artifacts, self.clock)
         await add_cogs(self.client, self.jobs, self.catalog, self.policies, self.clock, showing)
 
     async def all_jobs(self) -> list[Job]:

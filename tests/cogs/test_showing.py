@@ -148,10 +148,11 @@ async def test_a_token_that_died_is_not_the_bots(hall: Hall) -> None:
     await hall.done(job)
 
 
-async def test_a_file_that_is_gone_is_said_to_be(hall: Hall) -> None:
+async def test_a_file_that_is_gone_is_said_to_be_to_who_asked(hall: Hall) -> None:
     job = await hall.kept()
     (hall.folder / f"{job.id}.mp4").unlink()
     reply = await hall.show(job)
+    assert reply.message.ephemeral
     assert "not kept any more" in reply.message.content
     assert (await hall.row(job)).state is JobState.UNDELIVERABLE
 
