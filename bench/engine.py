@@ -58,11 +58,18 @@ ENGINES = {"matinee": matinee, **PEERS}
 
 
 async def run(name: str, jobs: int, where: str) -> Run:
-    """All jobs are asked for at once, while they are worked off. Raises CannotMeasure when they do not end."""
-    countdown, probe = Countdown(jobs), LagProbe()
+    """As many callers as workers ask for one job after another, while they are worked off.
+
+    Raises CannotMeasure when they do not end."""
+    countdown, probe, left = Countdown(jobs), LagProbe(), iter(range(jobs))
     async with ENGINES[name](where, countdown) as enqueue, probe.watching():
+
+        async def ask() -> None:
+            for _ in left:
+                await enqueue()
+
         begun = time.perf_counter()
-        await asyncio.gather(*(enqueue() for _ in range(jobs)))
+        await asyncio.gather(*(ask() for _ in range(AT_ONCE)))
         try:
             await asyncio.wait_for(countdown.over.wait(), _PATIENCE)
         except TimeoutError:

@@ -30,7 +30,11 @@ class RandomIdentity:
     """Job ids that cannot be guessed and are hard to misread; nonces that Discord takes (at most 25 characters)."""
 
     def job_id(self) -> str:
-        return "".join(secrets.choice(_ID_ALPHABET) for _ in range(_ID_LENGTH))
+        number, letters = secrets.randbelow(len(_ID_ALPHABET) ** _ID_LENGTH), ""
+        while len(letters) < _ID_LENGTH:
+            number, letter = divmod(number, len(_ID_ALPHABET))
+            letters += _ID_ALPHABET[letter]
+        return letters
 
     def nonce(self) -> str:
         return str(secrets.randbits(64))

@@ -62,22 +62,21 @@ class Claims:
     def claim(self, connection: sqlite3.Connection, provider: str, concurrency: int, now: float, most: int) -> Claim:
         """The jobs whose turn it is, now SUBMITTING, with their attempts' rows, and when looking again may help."""
         self._places[provider] = concurrency
+        free = self._free(connection, provider)
         moment, jobs = self._clock.tick(connection), list[Job]()
         self._lanes.wake_due(connection, provider, moment.steady)
         looks = iter(range(_MOST_LOOKS))
-        while len(jobs) < most:
+        while len(jobs) < min(most, free):
             found = self._next(connection, provider, moment, looks)
             if not isinstance(found, Job):
                 return Claim(tuple(jobs), found)
             jobs.append(found)
-        return Claim(tuple(jobs), now)
+        return Claim(tuple(jobs), now if len(jobs) < free else None)
 
     def _next(
         self, connection: sqlite3.Connection, provider: str, moment: Moment, looks: Iterator[int]
     ) -> Job | float | None:
         """The next job, started, or when to look again. All that it is judged by is read anew: a start changes it."""
-        if not self._has_room(connection, provider):
-            return None
         shut = self._health.shut(connection, provider, moment.wall)
         if WHOLE in shut:
             return min(shut[WHOLE], moment.wall + _LONGEST_SHUT)
@@ -98,8 +97,8 @@ class Claims:
         active: int = self._queries.active_at_provider(connection, provider=provider)["active"]
         return active
 
-    def _has_room(self, connection: sqlite3.Connection, provider: str) -> bool:
-        return self.active(connection, provider) < self._places[provider]
+    def _free(self, connection: sqlite3.Connection, provider: str) -> int:
+        return self._places[provider] - self.active(connection, provider)
 
     def _look(
         self, connection: sqlite3.Connection, provider: str, guild_id: int, moment: Moment, shut: Mapping[str, float]
@@ -179,7 +178,7 @@ class Claims:
             return False
         providers = {job.provider: shut}
         for other in self._lanes.providers(connection, guild.id):
-            if other != job.provider and other in self._places and self._has_room(connection, other):
+            if other != job.provider and other in self._places and self._free(connection, other) > 0:
                 not_there = self._health.shut(connection, other, guild.moment.wall)
                 if WHOLE not in not_there:
                     providers[other] = not_there
