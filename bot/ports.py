@@ -234,6 +234,15 @@ class Measured:
     p90: float
 
 
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A model, for members. `price` of one try, 0 where none is set; `measured` at the size that is made unasked."""
+
+    spec: ModelSpec
+    price: float = 0
+    measured: Measured | None = None
+
+
 class JobStore(Protocol):
     """Every method is one transaction. All raise StorageUnavailable when nothing was committed."""
 

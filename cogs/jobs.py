@@ -45,7 +45,8 @@ class JobsCog(CoreCog, name="Jobs"):
     async def models(self, interaction: Interaction) -> None:
         off = await denied(self.core, interaction.guild_id)
         specs = [spec for spec in self.core.catalog.models() if spec.id not in off]
-        await say(interaction, *texts.models_list(specs))
+        offers = await during(interaction, self.core.clock, self.core.jobs.offers(specs))
+        await say(interaction, *texts.models_list(offers))
 
     @commands.Cog.listener("on_interaction")
     async def on_press(self, interaction: Interaction) -> None:

@@ -18,7 +18,8 @@ from bot.domain.health import WHOLE, Breaker, Trial, Trouble
 from bot.domain.job import Artifact, Cause, Destination, InProgress, InQueue, Job, JobState, MediaKind
 from bot.domain.limits import GuildLimits
 from bot.domain.messages import Message, Verb
-from bot.ports import Block, Outage, Place
+from bot.ports import Block, Measured, Offer, Outage, Place
+from bot.providers.chutes import MODELS as CHUTES_MODELS
 
 REQUESTER = 811111111111111111
 HOSTILE = [
@@ -155,21 +156,21 @@ def test_a_job_that_waits_for_its_provider_says_so() -> None:
     waiting = replace(JOB, state=JobState.QUEUED, tries=2, not_before=1_030.0, cause=Cause.BUSY)
     content = texts.queue_message(waiting, Place(0, None)).content
     assert "queued" in content
-    assert "Waiting for its provider: chutes is busy (tries: 2). Next try <t:1030:R>." in content
+    assert "Waiting for its provider: Chutes is busy (tries: 2). Next try <t:1030:R>." in content
 
 
 def test_a_provider_that_named_its_own_time_used_up_no_try() -> None:
     waiting = replace(JOB, state=JobState.QUEUED, tries=0, not_before=1_030.0, cause=Cause.BUSY)
     content = texts.queue_message(waiting, Place(0, None)).content
-    assert "chutes is busy. Next try <t:1030:R>." in content
+    assert "Chutes is busy. Next try <t:1030:R>." in content
 
 
 OUTAGES = [
-    (Cause.UNREACHABLE, "wan2.1-14b", "chutes does not answer for wan2.1-14b"),
-    (Cause.FAILING, "wan2.1-14b", "chutes keeps failing at wan2.1-14b"),
-    (Cause.MODEL_GONE, "wan2.1-14b", "chutes does not offer wan2.1-14b"),
-    (Cause.UNAUTHORIZED, WHOLE, "chutes does not accept this bot's key or account"),
-    (Cause.NO_CREDIT, WHOLE, "chutes finds no credit in this bot's account"),
+    (Cause.UNREACHABLE, "wan2.1-14b", "Chutes does not answer for wan2.1-14b"),
+    (Cause.FAILING, "wan2.1-14b", "Chutes keeps failing at wan2.1-14b"),
+    (Cause.MODEL_GONE, "wan2.1-14b", "Chutes does not offer wan2.1-14b"),
+    (Cause.UNAUTHORIZED, WHOLE, "Chutes does not accept this bot's key or account"),
+    (Cause.NO_CREDIT, WHOLE, "Chutes finds no credit in this bot's account"),
 ]
 
 
@@ -282,11 +283,11 @@ def test_only_an_uncertain_job_may_have_been_charged(state: JobState, cause: Cau
 
 def test_a_failed_pipelet_job_says_what_is_not_known_about_its_bill() -> None:
     job = replace(JOB, state=JobState.LOST_RESULT, cause=Cause.FAILED, provider="pipelet")
-    assert "pipelet does not say whether a failed job is billed" in texts.notice(job).content
+    assert "Pipelet does not say whether a failed job is billed" in texts.notice(job).content
 
 
 def test_a_cancellation_says_by_whom() -> None:
-    for cause, words in ((Cause.BY_MEMBER, "member"), (Cause.BY_MODERATOR, "moderator"), (Cause.BY_PROVIDER, "chutes")):
+    for cause, words in ((Cause.BY_MEMBER, "member"), (Cause.BY_MODERATOR, "moderator"), (Cause.BY_PROVIDER, "Chutes")):
         content = texts.ending(replace(JOB, state=JobState.CANCELLED, cause=cause)).content
         assert "cancelled" in content
         assert words in content
@@ -320,7 +321,7 @@ def test_a_notice_mentions_the_requester_and_names_the_job() -> None:
     assert message.content.startswith(f"<@{REQUESTER}>")
     assert message.mention == REQUESTER
     assert "k7w2m9qdxx" in message.content
-    assert "chutes refused the request".lower() in message.content.lower()
+    assert "Chutes refused the request" in message.content
     assert "`nsfw_content`" in message.content
     assert "Nothing was spent." in message.content
 
@@ -435,3 +436,26 @@ def test_limits_are_shown_beside_the_operators() -> None:
     words = texts.admin.limits(own, operator)
     assert "`jobs_per_hour` 2.5 (the operator allows 60)" in words
     assert "5000" in words
+
+
+WAN = CHUTES_MODELS[0]
+
+
+def test_a_model_says_how_long_it_takes_as_documented_until_that_was_measured() -> None:
+    (documented,) = texts.models_list([Offer(WAN)])
+    assert documented.endswith(" · usually 4 min")
+    assert "(Chutes)" in documented
+    (measured,) = texts.models_list([Offer(WAN, measured=Measured(150.2, 299.6))])
+    assert measured.endswith(" · usually 2 min 30 s, nine in ten within 5 min")
+    (once,) = texts.models_list([Offer(WAN, measured=Measured(3600, 3600))])
+    assert once.endswith(" · usually 60 min")
+
+
+def test_a_model_says_what_it_costs_where_the_operator_has_said_so() -> None:
+    assert "cost" not in texts.models_list([Offer(WAN)])[0]
+    assert texts.models_list([Offer(WAN, price=0.25)])[0].endswith(" · costs 0.25 for one try")
+
+
+def test_a_provider_that_only_another_version_knows_goes_by_its_id() -> None:
+    refused = replace(JOB, provider="luma*", state=JobState.REFUSED, cause=Cause.REJECTED)
+    assert "Luma refused the request" in texts.ending(refused).content

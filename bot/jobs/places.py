@@ -7,11 +7,12 @@ from statistics import mean
 
 from bot.domain.errors import NoSuchModel
 from bot.domain.forecast import Crowd, Run, Standing, Turn, start_times
+from bot.domain.generation import GenerationRequest, ModelSpec
 from bot.domain.health import Trouble, trouble_of
 from bot.domain.job import Job
 from bot.jobs.catalog import Catalog
 from bot.jobs.policy import Policies
-from bot.ports import Clock, JobStore, Measured, Outage, Place, Waiting
+from bot.ports import Clock, JobStore, Measured, Offer, Outage, Place, Waiting
 
 # An estimate that moves by less is the same one, and no reason to edit a message.
 _GRAIN = 15.0
@@ -38,6 +39,18 @@ class Places:
             return Place(0, _grained(ready_at))
         ((_, place),) = await self.of_guild(job.to.guild_id, [job])
         return place
+
+    async def offers(self, specs: Iterable[ModelSpec]) -> list[Offer]:
+        """What each costs, and how long it takes."""
+        return [Offer(spec, self._catalog.price(spec.id), await self._usual(spec)) for spec in specs]
+
+    async def _usual(self, spec: ModelSpec) -> Measured | None:
+        # Who names the first size gets what others get unasked.
+        for size in (None, 0):
+            request = GenerationRequest(spec.capability, spec.id, prompt="", size=size)
+            if (measured := await self._store.measured(request)) is not None:
+                return measured
+        return None
 
     async def of_guild(self, guild_id: int, jobs: Sequence[Job]) -> list[tuple[Job, Place]]:
         """The places of waiting jobs of one guild; of one that is not queued yet, the place that it would have now."""

@@ -25,7 +25,7 @@ from bot.jobs.inputs import fitted, forget
 from bot.jobs.live import LiveJobs
 from bot.jobs.places import Places
 from bot.jobs.policy import Policies
-from bot.ports import Clock, JobStore, Picture, Pictures, Place
+from bot.ports import Clock, JobStore, Offer, Picture, Pictures, Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +187,9 @@ class Jobs:
     async def place(self, job: Job) -> Place:
         return replace(await self._places.of(job), restarting=self._closing)
 
+    async def offers(self, specs: Sequence[ModelSpec]) -> list[Offer]:
+        return await self._places.offers(specs)
+
     async def find(self, job_id: str, by: By) -> Job:
         """The job, for its requester or a moderator of its guild. Raises NotAllowed."""
         job = await self._store.get(job_id)
@@ -307,9 +310,8 @@ class Jobs:
 
     async def _drop(self, job: Job, cause: Cause = Cause.RESTORED) -> Job:
         """What it may have cost since the backup nobody knows."""
-        ended_at = self._clock.now()
         return await self._store.settle(
-            job, Evidence.AMBIGUOUS, JobState.CANCELLED, cause=cause, told=False, ended_at=ended_at
+            job, Evidence.AMBIGUOUS, JobState.CANCELLED, cause=cause, told=False, ended_at=self._clock.now()
         )
 
     async def _let_go_on(self, job: Job, where: JobState) -> Job:

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from bot.domain.generation import Capability, ModelSpec, Option, duration_bounds
 from bot.domain.job import Job, JobState
 from bot.domain.messages import Button, Message, Verb
-from bot.texts.words import link, listed, name, noun, number, one_page, pages, plain, span, when
+from bot.ports import Offer
+from bot.texts.words import link, listed, maker, name, noun, number, one_page, pages, plain, span, when
 
 _COMMANDS = {
     Capability.TEXT_TO_VIDEO: "/video",
@@ -76,9 +77,9 @@ def cancelled(job: Job) -> str:
 def still_running(job: Job) -> Message:
     """Offers what is left to do about a job that its provider does not stop."""
     if job.discard:
-        return Message(f"Job `{job.id}` runs on at {name(job.provider)}; its result will be thrown away.")
+        return Message(f"Job `{job.id}` runs on at {maker(job.provider)}; its result will be thrown away.")
     content = (
-        f"Job `{job.id}` has already started at {name(job.provider)} and cannot be stopped there; it is paid for "
+        f"Job `{job.id}` has already started at {maker(job.provider)} and cannot be stopped there; it is paid for "
         "whatever happens. It runs on and its result will be posted, unless you throw it away."
     )
     return Message(content, (Button(Verb.DISCARD, job.id, "Throw the result away"),))
@@ -117,14 +118,15 @@ def queue_list(waiting: Sequence[Job], mine: Sequence[Job]) -> list[str]:
     ]
 
 
-def models_list(specs: Sequence[ModelSpec]) -> list[str]:
-    """Messages that say what each model takes, its limits and its usual time."""
-    if not specs:
+def models_list(offers: Sequence[Offer]) -> list[str]:
+    """Messages that say what each model takes, its limits, its usual time and its price."""
+    if not offers:
         return ["No model is on offer here: none is configured, or a moderator has switched them off."]
-    return pages(_model_line(spec) for spec in specs)
+    return pages(_model_line(offer) for offer in offers)
 
 
-def _model_line(spec: ModelSpec) -> str:
+def _model_line(offer: Offer) -> str:
+    spec = offer.spec
     bounds = duration_bounds(spec)
     facts = [
         listed([size.label for size in spec.sizes if size.label], "or"),
@@ -135,11 +137,20 @@ def _model_line(spec: ModelSpec) -> str:
         "`seed`" if spec.seed else "",
         "`negative_prompt`" if spec.negative_prompt else "",
         "`last_image`" if spec.last_image else "",
+        _usual(offer),
+        f"costs {number(offer.price)} for one try" if offer.price else "",
     ]
-    usual = f"usually {span(spec.usual_seconds)}"
-    return f"**{name(spec.id)}** `{_COMMANDS[spec.capability]}` ({name(spec.provider)}): " + " · ".join(
-        [*(fact for fact in facts if fact), usual]
-    )
+    made_by = f"**{name(spec.id)}** `{_COMMANDS[spec.capability]}` ({maker(spec.provider)}): "
+    return made_by + " · ".join(fact for fact in facts if fact)
+
+
+def _usual(offer: Offer) -> str:
+    """As measured here, before that as documented."""
+    measured = offer.measured
+    if measured is None:
+        return f"usually {span(offer.spec.usual_seconds)}"
+    most, nine_in_ten = span(measured.median), span(measured.p90)
+    return f"usually {most}" + (f", nine in ten within {nine_in_ten}" if nine_in_ten != most else "")
 
 
 def _shorter(spec: ModelSpec) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from bot.domain.job import SHOWN_ELSEWHERE, Artifact, Cause, Job, JobState
 from bot.domain.messages import Button, Message, Verb
-from bot.texts.words import code, in_place_of, inert, link, name, noun, number, size, span
+from bot.texts.words import code, in_place_of, inert, link, maker, name, noun, number, size, span
 
 _RETRY_LABEL = "Retry"
 _ASK_LATER = "Try again in a few minutes, or choose another model."
@@ -148,7 +148,7 @@ def _story(job: Job, keep_days: float, *, advise: bool) -> str:
     reason = _REASONS[job.cause] if job.cause is not None else _UNKNOWN
     if _dropped(job):
         reason = _DROPPED
-    provider = name(job.provider)
+    provider = maker(job.provider)
     price, _, most = job.detail.partition(" ")
     what = reason.what.format(provider=provider, price=code(price, 20), most=code(most, 20))
     words = _words(job)

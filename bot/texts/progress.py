@@ -7,7 +7,7 @@ from bot.domain.job import Cause, InProgress, InQueue, Job, JobState, RemoteStat
 from bot.domain.messages import Button, Message, Verb
 from bot.ports import Outage, Place
 from bot.texts.endings import ending
-from bot.texts.words import in_place_of, inert, name, noun, number, when
+from bot.texts.words import in_place_of, inert, maker, name, noun, number, when
 
 # An estimate that creeps on with the clock would edit the message for nothing.
 _ROUNDING = 15
@@ -68,11 +68,11 @@ def _standing(job: Job, place: Place | None, progress: RemoteStatus | None) -> t
         return "posting", f"The {noun(job)} is made and will be posted here in a moment."
     match progress:
         case InQueue(position):
-            return "waiting", f"{name(job.provider)} has it in its own queue, position {position + 1}.{ready}"
+            return "waiting", f"{maker(job.provider)} has it in its own queue, position {position + 1}.{ready}"
         case InProgress(int(done), int(total)):
-            return "being made", f"{name(job.provider)} has done {done} of {total}.{ready}"
+            return "being made", f"{maker(job.provider)} has done {done} of {total}.{ready}"
         case _:
-            return "being made", f"{name(job.provider)} is at work on it.{ready}"
+            return "being made", f"{maker(job.provider)} is at work on it.{ready}"
 
 
 def _waiting(job: Job, place: Place | None) -> str:
@@ -82,7 +82,7 @@ def _waiting(job: Job, place: Place | None) -> str:
         tries = f" (tries: {job.tries})" if job.tries else ""
         again = f" Next try {when(job.not_before)}." if job.not_before else ""
         obstacle = _OBSTACLES.get(job.cause, "could not take it yet")
-        return f"Waiting for its provider: {name(job.provider)} {obstacle}{tries}.{again}"
+        return f"Waiting for its provider: {maker(job.provider)} {obstacle}{tries}.{again}"
     if place is None:
         return "It has a place in this guild's queue."
     return f"Place {place.ahead + 1} in this guild's queue.{_kept_by(place)}{_ready(place)}"
@@ -109,7 +109,7 @@ def _outage(job: Job, outage: Outage) -> str:
         again = " It is being tried again now."
     cost = "costs nothing more" if job.charged else "costs nothing"
     return (
-        f"Waiting: {name(job.provider)} {what}.{again} If it stays so, this job is dropped {when(outage.ends_at)} and "
+        f"Waiting: {maker(job.provider)} {what}.{again} If it stays so, this job is dropped {when(outage.ends_at)} and "
         f"{cost}. Cancel it to ask for another model."
     )
 

@@ -40,6 +40,14 @@ def name(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]", "", text)[:60]
 
 
+_MAKERS = {"chutes": "Chutes", "cogvideox": "CogVideoX", "pipelet": "Pipelet"}
+
+
+def maker(provider: str) -> str:
+    """A provider as it writes itself; one of another version of Matinee by its id."""
+    return _MAKERS.get(provider) or name(provider)
+
+
 def number(value: float) -> str:
     """Plain: no thousands separators, no exponent, no trailing zeros."""
     if not math.isfinite(value):
@@ -51,9 +59,9 @@ def span(seconds: float) -> str:
     whole = max(0, round(seconds))
     if whole < 120:
         return f"{whole} s"
-    if whole < 7200:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
+    large, small, of = ("min", "s", 60) if whole < 7200 else ("h", "min", 3600)
+    rest = whole % of * 60 // of
+    return f"{whole // of} {large}" + (f" {rest} {small}" if rest else "")
 
 
 def size(count: int) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from bot.domain.errors import StorageUnavailable
+from bot.domain.generation import Aspect, Capability, Quality
 from bot.domain.job import InQueue, JobState
 from bot.ports import Place
 from tests.support.rows import GUILD, LIMITS, MODERATOR, OTHER_MEMBER, job
@@ -48,6 +49,21 @@ async def test_the_usual_time_is_the_median_of_what_was_measured(world: World):
     await with_figures(world, 10, 500, 30)
     measured = await world.store.measured((await world.ask(DIRECT)).request)
     assert (measured.median, measured.p90) == (pytest.approx(30, abs=1), pytest.approx(406, abs=1))
+
+
+async def test_what_is_on_offer_says_its_price_and_its_times_at_the_usual_size(tmp_path: Path):
+    async with running(tmp_path, prices={QUEUED: 6}) as world:
+        await world.ended(await world.ask(QUEUED, quality=Quality.HIGH))
+        await with_figures(world, 10, 500, 30)
+        offers = await world.jobs.offers(world.catalog.models(Capability.TEXT_TO_VIDEO))
+        found = {offer.spec.id: offer for offer in offers}
+        assert (found[QUEUED].price, found[QUEUED].measured) == (6, None)
+        assert found[DIRECT].price == 0
+        assert found[DIRECT].measured.p90 == pytest.approx(406, abs=1)
+        world.studio.seconds = 20
+        await world.ended(await world.ask(QUEUED, quality=Quality.STANDARD, aspect=Aspect.LANDSCAPE))
+        (offer,) = await world.jobs.offers([found[QUEUED].spec])
+        assert offer.measured.median == pytest.approx(20, abs=2)
 
 
 async def test_a_running_job_is_ready_after_the_usual_time_and_never_in_the_past(world: World):

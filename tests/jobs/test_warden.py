@@ -67,9 +67,9 @@ class TestWaiting:
     @pytest.mark.parametrize(
         ("error", "words"),
         [
-            (refused(401), "chutes does not accept this bot's key or account"),
-            (refused(402), "chutes finds no credit in this bot's account"),
-            (gone(), "chutes does not offer chutes-model"),
+            (refused(401), "Chutes does not accept this bot's key or account"),
+            (refused(402), "Chutes finds no credit in this bot's account"),
+            (gone(), "Chutes does not offer chutes-model"),
         ],
     )
     async def test_who_waits_is_told_for_whom_until_when_and_that_it_is_free(

@@ -144,7 +144,7 @@ class Process(World):
     async def open(self) -> None:
         self.client = await self._log_in()
         await super().open()
-        showing = Showing(self.store, self.delivery, self.clock)
+        showing = Showing(self.store, self.delivery, self.artifacts, self.clock)
         await add_cogs(self.client, self.jobs, self.catalog, self.policies, self.clock, showing)
 
     async def open_database(self) -> Any:
