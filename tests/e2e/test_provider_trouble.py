@@ -146,7 +146,7 @@ async def who_refuses_this_bot_has_its_jobs_wait_and_then_refused_for_nothing(tm
         for provider, step, model, status in refusals:
             it.providers.faults.add(ProviderFault(provider=provider, step=step, model=model, status=status, times=9))
         jobs = [await it.ask(model=model) for _, _, model, _ in refusals]
-        words = ("chutes does not offer skyreels", "cogvideox does not accept", "pipelet finds no credit")
+        words = ("Chutes does not offer skyreels", "CogVideoX does not accept", "Pipelet finds no credit")
         messages = [it.queue_message(job) for job in jobs]
         for message, told in zip(messages, words, strict=True):
             await it.discord.until(lambda: told in message.content)  # noqa: B023  # awaited here
@@ -211,7 +211,7 @@ async def test_who_is_busy_is_asked_again_and_the_member_reads_so(it: Scene) -> 
         )
         jobs.append(await it.ask(model=model))
     messages = [it.queue_message(job) for job in jobs]
-    await it.discord.until(lambda: all("chutes is busy" in message.content for message in messages))
+    await it.discord.until(lambda: all("Chutes is busy" in message.content for message in messages))
     assert all("Cancel" in message.buttons[0]["label"] for message in messages)
     for job in jobs:
         await it.film(job)
@@ -317,7 +317,7 @@ async def what_pipelet_ends_by_itself_is_told_with_its_reason(tmp_path: Path) ->
         assert notice.mention_everyone is False
         assert (await it.told(cancelled))["state"] == "cancelled"
         (notice,) = it.notices(cancelled)
-        assert "cancelled by pipelet" in notice.content
+        assert "cancelled by Pipelet" in notice.content
 
 
 async def test_after_all_of_it_every_provider_still_makes_films(it: Scene) -> None:
