@@ -24,6 +24,8 @@ from bot.sandbox.providers import SandboxProviderOptions, SandboxProviders
 from tests.sandbox.openapi_kit import Description, load
 
 T = TypeVar("T")
+Play = Callable[..., Coroutine[Any, Any, None]]
+Meanwhile = dict[Play, asyncio.Task[None]]
 
 ROOMY = {
     "jobs_per_hour": 6000, "burst": 200, "active_per_guild": 50, "active_per_member": 50, "queued_per_member": 50,
@@ -46,29 +48,6 @@ async def eventually(condition: Callable[[], T | None], timeout: float = 20, wha
             raise TimeoutError(f"not within {timeout} s: {what or condition}")
         await asyncio.sleep(0.05)
     return value
-
-
-class Meanwhile:
-    """Scenarios that mostly wait, played side by side from the first test on; who awaits one fails with it."""
-
-    def __init__(self, *plays: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        self._tasks = {play.__name__: asyncio.create_task(play()) for play in plays}
-
-    async def ended(self, play: Callable[..., Coroutine[Any, Any, None]]) -> None:
-        await self._tasks[play.__name__]
-
-    async def close(self) -> None:
-        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
-
-
-def played(function: Callable[..., Coroutine[Any, Any, None]], *given: Any) -> Callable[[], Coroutine[Any, Any, None]]:
-    """The scenario with what it needs, under its own name."""
-
-    async def play() -> None:
-        await function(*given)
-
-    play.__name__ = function.__name__
-    return play
 
 
 class Scene:

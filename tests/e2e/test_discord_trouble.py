@@ -5,19 +5,19 @@ from __future__ import annotations
 import asyncio
 import io
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import av
 import pytest
 import pytest_asyncio
-from e2e_kit import Meanwhile, Scene, eventually, everyone_was_told, job_of, played, private, scene
+from e2e_kit import Meanwhile, Play, Scene, eventually, everyone_was_told, job_of, private, scene
 
 from bot.sandbox.discord import Channel, Fault, Permission
 from bot.sandbox.providers import GenerationState, noise_film
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.usefixtures("lost_replies", "meanwhile")]
 
 WAN, FAST = "wan2.1-14b", "wan22-fast-t2v"
 POST, CALLBACK = "POST /channels/*/messages", "POST /interactions/*/*/callback"
@@ -72,11 +72,6 @@ async def lost_replies(it: Scene) -> AsyncIterator[asyncio.Task[list[str]]]:
         return [await job for job in [asyncio.create_task(ask(fault)) for fault in LOST]]
 
     yield asyncio.create_task(all_of_them())
-
-
-@pytest.fixture(autouse=True)
-def _begin(lost_replies: asyncio.Task[list[str]]) -> None:
-    assert lost_replies
 
 
 async def test_a_storm_of_rate_limits_is_waited_out(it: Scene, room: Channel) -> None:
@@ -248,14 +243,5 @@ PLAYS = (
 )
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module", autouse=True)
-async def meanwhile(it: Scene, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Meanwhile]:
-    assert it
-    begun = Meanwhile(*(played(play, tmp_path_factory.mktemp("apart")) for play in PLAYS))
-    yield begun
-    await begun.close()
-
-
-@pytest.mark.parametrize("play", PLAYS, ids=lambda play: play.__name__)
-async def test_that(play: Callable[..., Coroutine[Any, Any, None]], meanwhile: Meanwhile) -> None:
-    await meanwhile.ended(play)
+async def test_that(play: Play, meanwhile: Meanwhile) -> None:
+    await meanwhile[play]

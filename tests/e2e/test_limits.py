@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import crafted
 import pytest
 import pytest_asyncio
-from e2e_kit import Meanwhile, Scene, eventually, everyone_was_told, job_of, played, private, scene
+from e2e_kit import Meanwhile, Play, Scene, eventually, everyone_was_told, job_of, private, scene
 
 from bot.sandbox.providers import GenerationState, ProviderFault
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.usefixtures("meanwhile")]
 
 WAN, FAST, COG = "wan2.1-14b", "wan22-fast-t2v", "cogvideox"
 
@@ -197,14 +196,5 @@ PLAYS = (
 )
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module", autouse=True)
-async def meanwhile(it: Scene, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Meanwhile]:
-    apart = played(PLAYS[-1], tmp_path_factory.mktemp("rate"))
-    begun = Meanwhile(apart, *(played(play, it) for play in PLAYS[:-1]))
-    yield begun
-    await begun.close()
-
-
-@pytest.mark.parametrize("play", PLAYS, ids=lambda play: play.__name__)
-async def test_that(play: Callable[..., Coroutine[Any, Any, None]], meanwhile: Meanwhile) -> None:
-    await meanwhile.ended(play)
+async def test_that(play: Play, meanwhile: Meanwhile) -> None:
+    await meanwhile[play]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from e2e_kit import Meanwhile, Scene, eventually, everyone_was_told, played, scene, small_film
+from e2e_kit import Meanwhile, Play, Scene, eventually, everyone_was_told, scene, small_film
 from page_bot import picture
 
 from bot.sandbox.discord import Upload
 from bot.sandbox.providers import GenerationState, ProviderFault
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.usefixtures("meanwhile")]
 
 WAN, FAST, COG = "wan2.1-14b", "wan22-fast-t2v", "cogvideox"
 
@@ -340,14 +340,5 @@ PLAYS = (
 )
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module", autouse=True)
-async def meanwhile(it: Scene, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Meanwhile]:
-    assert it
-    begun = Meanwhile(*(played(play, tmp_path_factory.mktemp("apart")) for play in PLAYS))
-    yield begun
-    await begun.close()
-
-
-@pytest.mark.parametrize("play", PLAYS, ids=lambda play: play.__name__)
-async def test_that(play: Callable[..., Coroutine[Any, Any, None]], meanwhile: Meanwhile) -> None:
-    await meanwhile.ended(play)
+async def test_that(play: Play, meanwhile: Meanwhile) -> None:
+    await meanwhile[play]

@@ -5,13 +5,10 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
-from typing import Any
 
 import pytest
-import pytest_asyncio
-from e2e_kit import Meanwhile, eventually, played, scene
+from e2e_kit import Meanwhile, Play, eventually, scene
 
 from bot.sandbox.providers import GenerationState
 
@@ -97,13 +94,5 @@ PLAYS = (
 )
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def meanwhile(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Meanwhile]:
-    begun = Meanwhile(*(played(play, tmp_path_factory.mktemp("stopping")) for play in PLAYS))
-    yield begun
-    await begun.close()
-
-
-@pytest.mark.parametrize("play", PLAYS, ids=lambda play: play.__name__)
-async def test_that(play: Callable[..., Coroutine[Any, Any, None]], meanwhile: Meanwhile) -> None:
-    await meanwhile.ended(play)
+async def test_that(play: Play, meanwhile: Meanwhile) -> None:
+    await meanwhile[play]
