@@ -119,6 +119,16 @@ async def test_a_file_that_is_not_there_and_a_wrong_variable_are_named(file: Pat
         assert "fix:" in line
 
 
+async def test_a_database_path_that_holds_something_else_is_named_and_left_alone(file: Path) -> None:
+    before = file.read_bytes()
+    ended = await matinee("run", "--config", str(file), MATINEE_STORAGE__URL=f"sqlite:///{file}")
+    assert ended.code == 2
+    (line,) = ended.error.strip().splitlines()
+    for words in ("MATINEE_STORAGE__URL", "storage.url", "holds no sound SQLite database", "fix: name another file"):
+        assert words in line
+    assert file.read_bytes() == before
+
+
 async def test_a_token_that_discord_refuses_ends_with_78(it: Scene, file: Path) -> None:
     ended = await matinee("run", "--config", str(file), MATINEE_DISCORD__TOKEN=SECRET)
     assert ended.code == 78
