@@ -7,6 +7,7 @@ import logging
 import os
 import shutil
 import signal
+import sqlite3
 from collections.abc import Callable, Collection
 from pathlib import Path
 
@@ -294,6 +295,12 @@ class App:
 
 
 def _cannot_open(path: Path, why: object) -> ConfigurationError:
+    # What fails while SQLite works is an OperationalError; this is about what it finds in the file.
+    if isinstance(why, sqlite3.DatabaseError) and not isinstance(why, sqlite3.OperationalError):
+        return ConfigurationError(
+            f"configuration: storage.url: {path} holds no sound SQLite database ({why}); "
+            f"fix: name another file, or put a backup in its place"
+        )
     return ConfigurationError(
         f"configuration: storage.url: {path} cannot be opened ({why}); "
         f"fix: name a file in a folder that this user may write"
