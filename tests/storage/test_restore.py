@@ -42,11 +42,21 @@ async def test_a_restart_holds_nothing(tmp_path: Path, backup: Path):
     assert [await start(tmp_path) for _ in range(3)] == [0, 0, 0]
 
 
-async def test_an_older_start_is_noticed(tmp_path: Path, backup: Path):
-    await start(tmp_path)
+async def test_an_older_start_is_noticed_once(tmp_path: Path, backup: Path):
+    for _ in range(3):
+        await start(tmp_path)
     shutil.copy(backup, tmp_path / "matinee.db")
     assert await start(tmp_path) == 1
+    async with opened(tmp_path / "matinee.db") as shop:
+        await shop.queued()
     assert await start(tmp_path) == 0
+
+
+async def test_a_start_leaves_no_more_files_open(tmp_path: Path, backup: Path):
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for _ in range(3):
+        await start(tmp_path)
+    assert len(list(Path("/proc/self/fd").iterdir())) <= before
 
 
 async def test_a_call_that_was_made_since_the_backup_is_noticed_though_nobody_started_since(tmp_path: Path):
@@ -98,8 +108,16 @@ async def test_every_unfinished_job_is_held_and_says_from_where(tmp_path: Path, 
     assert found[None].state is JobState.ABANDONED
 
 
-async def test_numbers_of_attempts_since_the_backup_are_not_used_again(tmp_path: Path, backup: Path):
+@pytest.mark.parametrize("calls", [0, 2])
+async def test_numbers_of_attempts_since_the_backup_are_not_used_again(tmp_path: Path, backup: Path, calls: int):
     async with opened(tmp_path / "matinee.db") as shop:
+        for _ in range(calls):
+            await shop.make(await shop.claimed())
+            await shop.queued()
+    shutil.copy(tmp_path / "matinee.db", backup)
+    async with opened(tmp_path / "matinee.db") as shop:
+        await shop.make(await shop.claimed())
+        await shop.queued()
         claimed = await shop.claimed()
         assert claimed is not None
         await witness(shop, tmp_path).claimed(claimed)

@@ -1,10 +1,12 @@
 """Mutation testing of the protocol (`make mutants`): which small faults does no test notice?
 
-The tests are collected and run once, to learn which of them reach which function. Then a fork of this process for each
-fault puts the faulty code into the function and runs the tests that reach it, until one fails.
+The tests are collected and run once, to learn which of them run which line. Then a fork of this process for each fault
+puts the faulty code into the function and runs the tests that run its line, until one fails: first those that are
+quick and have noticed many faults.
 """
 
 import argparse
+import mmap
 import os
 import random
 import signal
@@ -15,7 +17,7 @@ import tomllib
 from collections import Counter, defaultdict
 from importlib import import_module
 from pathlib import Path
-from types import CodeType, FunctionType, ModuleType
+from types import FrameType, FunctionType, ModuleType
 from typing import Any
 
 import pytest
@@ -31,7 +33,7 @@ MODULES = (
 )  # fmt: skip
 TESTS = ("tests/domain", "tests/storage", "tests/jobs", "tests/delivery")
 SURVIVORS = Path(__file__).with_name("survivors.toml")
-_SECONDS = 60
+_SLOWER = 10.0  # a test that takes so many times as long, and as many seconds more, does not end
 
 
 def functions_of(module: ModuleType) -> dict[str, FunctionType]:
@@ -49,13 +51,15 @@ def functions_of(module: ModuleType) -> dict[str, FunctionType]:
 class Mutants:
     """A pytest plugin that takes the place of its loop."""
 
-    def __init__(self, modules: list[ModuleType], at_once: int, share: float, seed: int) -> None:
-        self.functions = {name: (m, f) for m in modules for name, f in _named(m)}
-        self.codes: dict[CodeType, str] = {f.__code__: name for name, (_, f) in self.functions.items()}
-        self.reached: dict[str, list[tuple[float, pytest.Item]]] = defaultdict(list)
-        self.at_once, self.share, self.chance = at_once, share, random.Random(seed)
-        self.survivors: list[tuple[str, Fault]] = []
-        self.counts: Counter[str] = Counter()
+    def __init__(self, modules: list[ModuleType], only: str, at_once: int, share: float, seed: int) -> None:
+        self.files = {str(module.__file__): module for module in modules}
+        self.functions = {f"{m.__name__}.{name}": f for m in modules for name, f in functions_of(m).items()}
+        self.seconds: list[float] = []
+        self.reached: dict[tuple[str, int], set[int]] = defaultdict(set)
+        self.only, self.at_once, self.share, self.chance = only, at_once, share, random.Random(seed)
+        self.names: set[tuple[str, str]] = set()
+        self.survivors: list[tuple[str, str]] = []
+        self.counts: dict[str, Counter[str]] = defaultdict(Counter)
         self._failed = False
 
     def pytest_configure(self, config: pytest.Config) -> None:
@@ -72,8 +76,10 @@ class Mutants:
         hypothesis.settings.load_profile("mutants")
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
-        for item in session.items:
-            self._learn(item)
+        self.items = session.items
+        self.kills = memoryview(mmap.mmap(-1, 8 * len(self.items))).cast("Q")
+        for number in range(len(self.items)):
+            self._learn(number)
         if self._failed:
             raise session.Failed("the tests fail without any fault")
         children: dict[int, tuple[str, Fault]] = {}
@@ -90,36 +96,62 @@ class Mutants:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         self._failed = self._failed or report.failed
 
+    def judge(self, known: dict[str, dict[str, str]]) -> int:
+        """Prints the result; 0 when every survivor is justified and every justification is of a fault that there is."""
+        news = [what for name, what in self.survivors if what not in known.get(name, {})]
+        stale = [
+            f"{name}: {what}"
+            for name, reasons in known.items()
+            if any(name.startswith(f"{module.__name__}.") for module in self.files.values())
+            for what in reasons
+            if (name, what) not in self.names
+        ]
+        for line in stale:
+            print(f"justified, but there is no such fault: {line}")
+        for module in self.files.values():
+            counts = self.counts[module.__name__]
+            found = ", ".join(f"{n} {what}" for what, n in counts.items())
+            print(f"{module.__name__}: {counts.total()} faults: {found}")
+        print(f"justified {len(self.survivors) - len(news)}, not justified {len(news)}")
+        return 1 if news or stale else 0
+
     def _faults(self) -> list[tuple[str, Fault]]:
+        """Those to try. The names of all are learnt, to find what the list of survivors need not say any more."""
         found = []
-        for module in dict.fromkeys(module for module, _ in self.functions.values()):
+        for path, module in self.files.items():
             names = {f.__qualname__ for f in functions_of(module).values()}
-            path = Path(str(module.__file__))
-            found += [
-                (f"{module.__name__}.{fault.function}", fault)
-                for fault in faults(path.read_text("utf-8"), str(path), names)
-                if self.chance.random() < self.share
-            ]
+            for fault in faults(Path(path).read_text("utf-8"), path, names):
+                name = f"{module.__name__}.{fault.function}"
+                self.names.add((name, fault.what))
+                if self.only in f"{name}: {fault.what}" and self.chance.random() < self.share:
+                    found.append((name, fault))
         return found
 
-    def _learn(self, item: pytest.Item) -> None:
-        seen: set[str] = set()
+    def _learn(self, number: int) -> None:
+        def ran(frame: FrameType, event: str, _argument: object) -> Any:
+            if frame.f_code.co_filename not in self.files:
+                return None
+            if event == "line":
+                self.reached[frame.f_code.co_filename, frame.f_lineno].add(number)
+            return ran
 
-        def called(frame: Any, event: str, _argument: object) -> None:
-            if event == "call" and (name := self.codes.get(frame.f_code)) is not None:
-                seen.add(name)
-
-        threading.setprofile(called)
-        sys.setprofile(called)
+        threading.settrace(ran)
+        sys.settrace(ran)
         began = time.monotonic()
         try:
-            item.config.hook.pytest_runtest_protocol(item=item, nextitem=None)
+            self._run(number)
         finally:
-            sys.setprofile(None)
-            threading.setprofile(None)
-        seconds = time.monotonic() - began
-        for name in seen:
-            self.reached[name].append((seconds, item))
+            sys.settrace(None)
+            threading.settrace(None)
+        self.seconds.append(time.monotonic() - began)
+
+    def _run(self, number: int) -> None:
+        item = self.items[number]
+        item.config.hook.pytest_runtest_protocol(item=item, nextitem=None)
+
+    def _reaching(self, fault: Fault) -> list[int]:
+        found = set().union(*(self.reached[fault.code.co_filename, line] for line in fault.lines))
+        return sorted(found, key=lambda number: self.seconds[number] / (1 + self.kills[number]))
 
     def _live_with(self, name: str, fault: Fault) -> None:
         """In a process of its own, which does not return."""
@@ -127,33 +159,27 @@ class Mutants:
         os.dup2(quiet, 1)
         os.dup2(quiet, 2)
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
-        signal.alarm(_SECONDS)
-        self.functions[name][1].__code__ = fault.code
+        self.functions[name].__code__ = fault.code
         self._failed = False
         self.config.pluginmanager.unregister(name="terminalreporter")
-        for _, item in sorted(self.reached[name], key=lambda reached: reached[0]):
-            item.config.hook.pytest_runtest_protocol(item=item, nextitem=None)
+        for number in self._reaching(fault):
+            signal.alarm(round(_SLOWER * (1 + self.seconds[number])))
+            self._run(number)
             if self._failed:
+                self.kills[number] += 1
                 os._exit(1)
         os._exit(0)
 
     def _wait(self, children: dict[int, tuple[str, Fault]]) -> None:
         child, status = os.wait()
         name, fault = children.pop(child)
-        if not self.reached[name]:
-            outcome = "unreached"
-        elif status == 0:
-            outcome = "survived"
+        if status == 0:
+            outcome = "survived" if self._reaching(fault) else "unreached"
+            self.survivors.append((name, fault.what))
+            print(f"{outcome}: {name}: {fault.what}", flush=True)
         else:
             outcome = "killed" if os.WIFEXITED(status) else "killed by time"
-        self.counts[outcome] += 1
-        if status == 0:
-            self.survivors.append((name, fault))
-            print(f"{outcome}: {name}: {fault.what}", flush=True)
-
-
-def _named(module: ModuleType) -> list[tuple[str, FunctionType]]:
-    return [(f"{module.__name__}.{name}", function) for name, function in functions_of(module).items()]
+        self.counts[self.files[fault.code.co_filename].__name__][outcome] += 1
 
 
 def main() -> int:
@@ -163,17 +189,16 @@ def main() -> int:
     options.add_argument("--at-once", type=int, default=os.cpu_count() or 1)
     options.add_argument("--share", type=float, default=1.0, help="how many of all faults to try, drawn by --seed")
     options.add_argument("--seed", type=int, default=1)
+    options.add_argument("--only", default="", help="try what has this in its name")
     asked = options.parse_args()
-    mutants = Mutants([import_module(name) for name in asked.modules], asked.at_once, asked.share, asked.seed)
-    code = pytest.main(["-q", "--no-cov", "-p", "no:cacheprovider", *asked.tests], plugins=[mutants])
+    modules = [import_module(name) for name in asked.modules]
+    mutants = Mutants(modules, asked.only, asked.at_once, asked.share, asked.seed)
+    # The time a test may take is measured here; pytest-timeout would take the same signal.
+    code = pytest.main(["-q", "--no-cov", "-p", "no:cacheprovider", "-o", "timeout=0", *asked.tests], plugins=[mutants])
     if code != 0:
         print("the tests fail without any fault")
         return 1
-    known = tomllib.loads(SURVIVORS.read_text("utf-8"))
-    news = [(n, f) for n, f in mutants.survivors if f.what not in known.get(n, {})]
-    print(f"faults {sum(mutants.counts.values())}: " + ", ".join(f"{n} {what}" for what, n in mutants.counts.items()))
-    print(f"justified {len(mutants.survivors) - len(news)}, not justified {len(news)}")
-    return 1 if news else 0
+    return mutants.judge(tomllib.loads(SURVIVORS.read_text("utf-8")))
 
 
 if __name__ == "__main__":

@@ -17,27 +17,45 @@ _TALK = ("log.", "LOG.")
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """`what` is its name in the list of survivors: stable as long as the line's own text is."""
+    """`what` is its name in the list of survivors: stable as long as the line's own text is.
+
+    A test that runs none of `lines` cannot notice it.
+    """
 
     function: str
-    line: int
+    lines: range
     what: str
     code: CodeType
 
 
 def faults(source: str, file: str, functions: set[str]) -> Iterator[Fault]:
     """Every fault of the named top-level functions and methods, by their qualified names."""
-    tree = ast.parse(source)
+    tree, text = ast.parse(source), source.splitlines()
     for name, node in _functions(tree):
         if name not in functions:
             continue
-        for place in ast.walk(node):
+        for place, lines in _places(node):
             for what, change, undo in _changes(place):
                 change()
                 code = _find(compile(ast.fix_missing_locations(tree), file, "exec"), name)
                 undo()
-                line = getattr(place, "lineno", node.lineno)
-                yield Fault(name, line, f"{source.splitlines()[line - 1].strip()} | {what}", code)
+                yield Fault(name, lines, f"{text[place.lineno - 1].strip()} | {what}", code)
+
+
+def _places(node: ast.AST, around: range | None = None) -> Iterator[tuple[ast.AST, range]]:
+    """Every node below, with the lines of its statement or, in the head of a compound one, of its expression.
+
+    Left out are defaults, which are not in the function's own code, and what is only said.
+    """
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.arguments) or _is_talk(child):
+            continue
+        head = child.test if isinstance(child, ast.If | ast.While) else child
+        compound = isinstance(getattr(child, "body", None) or getattr(child, "cases", None), list)
+        lines = around or (range(head.lineno, head.end_lineno + 1) if hasattr(head, "lineno") else None)
+        if lines is not None:
+            yield child, lines
+        yield from _places(child, None if compound else lines)
 
 
 def _functions(tree: ast.Module) -> Iterator[tuple[str, ast.AST]]:
@@ -63,15 +81,14 @@ def _find(code: CodeType, qualname: str) -> CodeType:
 def _changes(node: ast.AST):
     """(what, change, undo) for each fault at this very node."""
     yield from _expressions(node)
-    if isinstance(node, ast.Call) and not _is_talk(node):
+    if isinstance(node, ast.Call):
         for keyword in node.keywords:
             if keyword.arg is not None:
                 rest = [other for other in node.keywords if other is not keyword]
                 yield _set(node, "keywords", rest, f"without {keyword.arg}")
-    for field in ("body", "orelse", "finalbody"):
-        statements = getattr(node, field, None)
-        if isinstance(statements, list):
-            yield from _removals(statements)
+    effect = isinstance(node, ast.Expr) and not isinstance(node.value, ast.Constant | ast.Yield)
+    if effect or isinstance(node, ast.AugAssign | ast.Raise | ast.Continue):
+        yield _set(node, "__class__", ast.Pass, "without it")
 
 
 def _expressions(node: ast.AST):
@@ -93,18 +110,9 @@ def _expressions(node: ast.AST):
             yield _set(node.func, "id", _TWINS[name], f"{name} to {_TWINS[name]}")
 
 
-def _removals(statements: list[ast.stmt]):
-    for i, statement in enumerate(statements):
-        called = isinstance(statement, ast.Expr) and not isinstance(statement.value, ast.Constant | ast.Yield)
-        if (called and not _is_talk(statement.value)) or isinstance(
-            statement, ast.AugAssign | ast.Raise | ast.Continue
-        ):
-            nothing = ast.copy_location(ast.Pass(), statement)
-            yield _put(statements, i, nothing, f"without line {ast.unparse(statement)[:60]!r}")
-
-
 def _is_talk(node: ast.AST) -> bool:
-    return isinstance(node, ast.Call) and ast.unparse(node.func).startswith(_TALK)
+    call = node.value if isinstance(node, ast.Expr) else node
+    return isinstance(call, ast.Call) and ast.unparse(call.func).startswith(_TALK)
 
 
 def _is_none(node: ast.AST) -> bool:
