@@ -11,7 +11,8 @@ from bot.jobs.estimate import Estimate, Pace
 
 _NOT_FOUND = 404
 _MOST_NOT_FOUND, _NOT_FOUND_PAUSE = 3, 20.0
-# A question that the provider calls wrong is a mistake of ours, and is repeated for so long.
+# A question that the provider calls wrong, or sends elsewhere, is a mistake of ours, and is repeated for so long.
+_OURS = range(300, 500)
 _WRONG_SECONDS = 600.0
 _MOST_MISTAKES, _MISTAKE_PAUSE = 10, 30.0
 _AFTER_FAILURE, _LONGEST_AFTER_FAILURE = 2.0, 15.0
@@ -92,8 +93,9 @@ class Plan:
         self.failures += 1
         status = error.status if isinstance(error, ProviderError) else None
         self._mistakes = 0 if isinstance(error, ProviderError) else self._mistakes + 1
-        self._not_found = self._not_found + 1 if isinstance(error, Rejected) and status == _NOT_FOUND else 0
-        if not (isinstance(error, BadResponse) and status is not None and 400 <= status < 500):
+        not_found = isinstance(error, Rejected) and status == _NOT_FOUND
+        self._not_found = self._not_found + 1 if not_found else 0
+        if not_found or not (isinstance(error, BadResponse | Rejected) and status in _OURS):
             self._wrong_since = None
         elif self._wrong_since is None:
             self._wrong_since = now

@@ -348,8 +348,13 @@ class TestAProviderAsAWhole:
         assert second[-1] - second[0] > 3
 
 
-async def test_a_question_that_the_provider_calls_wrong_is_asked_for_ten_minutes(world: World):
-    world.studio.fail("poll", *[BadResponse("pipelet", "bad request", status=400)] * 200)
+@pytest.mark.parametrize(
+    "error", [BadResponse("pipelet", "bad request", status=400), Rejected("pipelet", "HTTP 302", status=302)], ids=str
+)
+async def test_a_question_that_the_provider_calls_wrong_or_sends_elsewhere_is_asked_for_ten_minutes(
+    world: World, error: ProviderError
+):
+    world.studio.fail("poll", *[error] * 200)
     world.studio.timeline = [(0, InProgress(1, 4))]
     ended = await world.ended(await world.ask())
     assert how(ended) == (JobState.LOST_RESULT, Cause.STUCK)
