@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
-from page_bot import film as draw_film
 
 from bot.demo.stage import Stage
 from bot.sandbox.discord import Channel, Guild, Interaction, MemberDriver, Message
 from bot.sandbox.discord.transcript import Entry
 from bot.sandbox.providers import SandboxProviderOptions, SandboxProviders
 from tests.sandbox.openapi_kit import Description, load
+from tests.support.media import small_film
 
 T = TypeVar("T")
 Play = Callable[..., Coroutine[Any, Any, None]]
@@ -32,12 +32,6 @@ ROOMY = {
     "queued_per_guild": 100,
 }  # fmt: skip
 _OPENING = ("POST", "PATCH", "PUT")
-
-
-@cache
-def small_film() -> bytes:
-    """One second, so that a provider has something to answer without drawing."""
-    return draw_film(1)
 
 
 async def eventually(condition: Callable[[], T | None], timeout: float = 20, what: str = "") -> T:

@@ -6,43 +6,18 @@ import asyncio
 import io
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import aiohttp
-import av
 import discord
 import yarl
 from discord import app_commands
 from discord.gateway import DiscordWebSocket
 from discord.http import Route
-from PIL import Image, ImageDraw
 
 from bot.sandbox.discord import SandboxDiscord
+from tests.support.media import picture, small_film
 
 MODELS = ("wan2.1-14b", "wander", "skyreels", "cogvideox")
-
-
-def film(seconds: int = 3, size: tuple[int, int] = (416, 240)) -> bytes:
-    """An H.264 MP4 with a square that crosses the picture."""
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / "film.mp4"
-        with av.open(path, "w", options={"movflags": "faststart"}) as container:
-            stream = container.add_stream("libx264", rate=12)
-            stream.width, stream.height = size
-            stream.pix_fmt = "yuv420p"
-            for at in range(seconds * 12):
-                picture = Image.new("RGB", size, (60, 40, 90))
-                ImageDraw.Draw(picture).rectangle((at * 8, 90, at * 8 + 50, 140), fill=(240, 180, 80))
-                container.mux(stream.encode(av.VideoFrame.from_image(picture)))
-            container.mux(stream.encode())
-        return path.read_bytes()
-
-
-def picture(size: tuple[int, int] = (64, 48)) -> bytes:
-    out = io.BytesIO()
-    Image.new("RGB", size, (200, 90, 40)).save(out, "PNG")
-    return out.getvalue()
 
 
 class Words(discord.ui.Modal, title="Change the words"):
@@ -141,7 +116,7 @@ class PageBot(discord.Client):
     ) -> None:
         await interaction.response.defer()
         await self.finish.wait()
-        made = discord.File(io.BytesIO(await asyncio.to_thread(film, seconds)), "film.mp4", spoiler=spoiler)
+        made = discord.File(io.BytesIO(await asyncio.to_thread(small_film, seconds)), "film.mp4", spoiler=spoiler)
         words = f"{interaction.user.mention} your film: **{prompt}** by `{model}` <t:1700000000:R>"
         await interaction.edit_original_response(content=words, attachments=[made], view=FilmButtons())
 

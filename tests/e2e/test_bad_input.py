@@ -15,12 +15,12 @@ import pytest
 import pytest_asyncio
 from crafted import option
 from e2e_kit import Scene, everyone_was_told, private, scene
-from page_bot import picture
 from PIL import Image
 from wrong_options import FAST, FAST_I2V, NOT_OFFERED, OUT_OF_BOUNDS, V2, WAN
 
 from bot.sandbox.discord import Interaction, Permission, Upload
 from bot.sandbox.discord.permissions import NONE
+from tests.support.media import picture
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -9,11 +9,11 @@ import pytest
 import pytest_asyncio
 from crafted import option
 from e2e_kit import Scene, everyone_was_told, private, scene
-from page_bot import picture
 
 from bot.sandbox.discord import Fault, Permission, Upload
 from bot.sandbox.providers import ProviderFault
 from tests.sandbox.openapi_kit import Description, load
+from tests.support.media import picture
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -18,10 +18,10 @@ import pillow_heif
 import pytest
 import pytest_asyncio
 from e2e_kit import Scene, everyone_was_told, job_of, private, scene
-from page_bot import picture
 from PIL import Image
 
 from bot.sandbox.discord import Upload
+from tests.support.media import picture
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 ROOT = Path(__file__).parents[2]

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from page_bot import PageBot, picture, running
+from page_bot import PageBot, running
 from page_driver import PageDriver, chromium
 from playwright.async_api import Browser, expect
 
 import bot.sandbox
 from bot.sandbox.discord import SandboxDiscord
+from tests.support.media import picture
 
 PAGE = Path(bot.sandbox.__path__[0]) / "page"
 

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from e2e_kit import Meanwhile, Play, Scene, eventually, everyone_was_told, scene, small_film
-from page_bot import picture
+from e2e_kit import Meanwhile, Play, Scene, eventually, everyone_was_told, scene
 
 from bot.sandbox.discord import Upload
 from bot.sandbox.providers import GenerationState, ProviderFault
+from tests.support.media import picture, small_film
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.usefixtures("meanwhile")]
 

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 from e2e_kit import Scene, scene
-from page_bot import picture
 from page_driver import PageDriver, chromium
 from playwright.async_api import Browser, expect
+
+from tests.support.media import picture
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 

@@ -11,10 +11,10 @@ from contextlib import closing, contextmanager
 
 import pytest
 import pytest_asyncio
-from e2e_kit import Scene, eventually, everyone_was_told, private, scene, small_film
-from page_bot import picture
+from e2e_kit import Scene, eventually, everyone_was_told, private, scene
 
 from bot.sandbox.discord import Upload
+from tests.support.media import picture, small_film
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -16,7 +16,7 @@ from bot.sandbox.discord import (
     SandboxDiscord,
     Upload,
 )
-from tests.proof.chaos.house import picture
+from tests.support.media import picture
 
 MARK = re.compile(r"take\d{5}")
 _GUILDS, _MEMBERS = 3, 3

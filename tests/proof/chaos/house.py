@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import io
 import os
 import resource
 import secrets
@@ -13,17 +12,15 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
-import av
 import psutil
-from PIL import Image, ImageDraw
 
 from bot.demo.stage import Stage
 from bot.sandbox.discord import SandboxDiscord
 from bot.sandbox.providers import SandboxProviderOptions, SandboxProviders
 from bot.sandbox.providers.films import FilmOrder
 from tests.proof.chaos.plan import Jump
+from tests.support.media import small_film
 
 ROOT = Path(__file__).parents[3]
 DRAIN = 1.5
@@ -51,31 +48,10 @@ def marked(film: bytes, order: FilmOrder) -> bytes:
     return film[:at] + struct.pack(">I", size + len(words)) + film[at + 4 :] + words
 
 
-def film(seconds: int = 1, size: tuple[int, int] = (160, 96)) -> bytes:
-    """A small H.264 MP4; what every provider answers with."""
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / "film.mp4"
-        with av.open(path, "w", options={"movflags": "faststart"}) as container:
-            stream = container.add_stream("libx264", rate=12)
-            stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
-            for at in range(seconds * 12):
-                frame = Image.new("RGB", size, (60, 40, 90))
-                ImageDraw.Draw(frame).rectangle((at * 8, 30, at * 8 + 30, 60), fill=(240, 180, 80))
-                container.mux(stream.encode(av.VideoFrame.from_image(frame)))
-            container.mux(stream.encode())
-        return path.read_bytes()
-
-
 def _lives(process: psutil.Process) -> bool:
     with contextlib.suppress(psutil.NoSuchProcess):
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     return False
-
-
-def picture() -> bytes:
-    out = io.BytesIO()
-    Image.new("RGB", (64, 48), (200, 90, 40)).save(out, "PNG")
-    return out.getvalue()
 
 
 class House(Stage):
@@ -88,7 +64,7 @@ class House(Stage):
         tokens = {"chutes": canary(), "cogvideox": canary(), "pipelet": canary()}
         self.discord = SandboxDiscord(bot_token=canary())
         self.providers = SandboxProviders(
-            SandboxProviderOptions(speed=_SPEED, film_bytes=partial(marked, film()), tokens=tokens)
+            SandboxProviderOptions(speed=_SPEED, film_bytes=partial(marked, small_film(size=(160, 96))), tokens=tokens)
         )
         self.secrets = [self.discord.bot_token, *tokens.values()]
         self.left_running = 0
