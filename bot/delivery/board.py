@@ -76,7 +76,7 @@ class Board:
     def show(self, job: Job, message: Message) -> None:
         """Bring the queue message up to date soon. Ignored for a job that has ended or has no queue message.
 
-        One that has moved on since its end lives again: a moderator released it, or its result came late.
+        One that has moved on since its end lives again: a moderator released it.
         """
         if self._closed or job.ack_message_id is None or job.state.rests:
             return

@@ -67,8 +67,7 @@ MOVES: dict[JobState, frozenset[JobState]] = {
     _S.DONE: frozenset(),
     _S.ABANDONED: frozenset(),
     _S.REFUSED: frozenset(),
-    # A late answer wins: a paid result that arrives after all is not thrown away (R10).
-    _S.AMBIGUOUS: frozenset({_S.RESULT}),
+    _S.AMBIGUOUS: frozenset(),
     _S.LOST_RESULT: frozenset(),
     # `/show` delivers what is kept.
     _S.UNDELIVERABLE: frozenset({_S.DONE}),

@@ -155,7 +155,7 @@ class Submission:
         """The job with its result, when all of that had reached the disk although the call was cut (R10)."""
         try:
             left = self._artifacts.left_over(job)
-            return None if left is None else await self.made(job, await self._artifacts.keep(job, left))
+            return None if left is None else await self.made(job, await self.keep(job, left))
         except (UnusableMedia, OSError) as error:
             log.info("what was left is not a whole result: %s", error, extra={"job": job.id})
             return None

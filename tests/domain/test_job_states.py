@@ -25,10 +25,10 @@ def test_any_other_move_is_our_own_mistake(here: JobState, there: JobState):
         job(state=here).to_state(there)
 
 
-def test_an_ended_job_stays_as_it_is_but_for_a_paid_result_that_comes_late_or_is_delivered_after_all():
+def test_an_ended_job_stays_as_it_is_but_for_a_result_that_is_delivered_after_all():
     ends = {state for state in JobState if state.terminal}
-    late = {(JobState.AMBIGUOUS, JobState.RESULT), (JobState.UNDELIVERABLE, JobState.DONE)}
-    assert {(state, to) for state in ends for to in MOVES[state]} == late
+    after_all = {(JobState.UNDELIVERABLE, JobState.DONE)}
+    assert {(state, to) for state in ends for to in MOVES[state]} == after_all
 
 
 def test_a_held_job_goes_on_from_where_it_was_or_is_dropped():

@@ -156,12 +156,15 @@ async def test_a_film_that_was_posted_before_processes_ended_over_it_is_found_al
     assert found.theatre.posts == 0
 
 
-async def test_a_folder_that_cannot_be_read_makes_it_uncertain(found: World):
+@pytest.mark.parametrize(
+    ("failures", "outcome"), [(3, (JobState.DONE, None)), (100, (JobState.AMBIGUOUS, Cause.RESTARTED))]
+)
+async def test_a_disk_that_is_full_for_a_moment_costs_no_paid_film(found: World, failures: int, outcome):
     cut = await in_state(found, JobState.SUBMITTING)
     (found.artifacts.folder / f"v-{cut.id}.mp4").write_bytes(FILM_BYTES)
-    found.artifacts.faults.append(OSError(5, "input/output error"))
+    found.artifacts.faults.extend([OSError(28, "no space left on device")] * failures)
     await found.start()
-    assert how(await found.ended(cut)) == (JobState.AMBIGUOUS, Cause.RESTARTED)
+    assert how(await found.ended(cut)) == outcome
 
 
 async def test_a_hand_over_that_was_cut_off_is_uncertain(found: World):

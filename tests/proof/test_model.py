@@ -10,7 +10,6 @@ from tests.proof.model.explore import Found, explore
 
 # Moves of the code that no step of the model makes.
 ELSEWHERE = {
-    (at.AMBIGUOUS, at.RESULT): "a process that was fenced off, and there is none",
     (at.RECEIVED, at.CANCELLED): "the guild was left, and nobody is there to tell",
     (at.UNDELIVERABLE, at.DONE): "a member asks for a film that was kept",
     (at.RESULT, at.UNDELIVERABLE): "a mistake of our own, ten times over",
