@@ -92,6 +92,8 @@ class CheckedArtifacts:
         Not while it waits for its turn: a kill says nothing about those.
         """
         working, before = self._working(job_id), self._crashes(job_id)
+        # Not fsynced: the kernel keeps it when this process is killed, and a child's limits keep media from taking the
+        # machine along. A power cut may lose the count, and then one process more has a try.
         with working.open("ab") as file:
             file.write(b".")
         try:
