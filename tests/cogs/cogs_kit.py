@@ -32,7 +32,9 @@ from cogs._options import BadOption
 from storage.database import Database
 from storage.job_store import SqliteJobStore
 from storage.policy_store import SqlitePolicyStore
+from tests.support.clock import HandClock
 from tests.support.outside import PlainArtifacts
+from tests.support.world import Names
 
 OPERATOR = GuildLimits(
     jobs_per_hour=60, burst=5, active_per_guild=4, active_per_member=2, queued_per_member=3, queued_per_guild=5
@@ -44,52 +46,6 @@ DEFAULTS = {
 }
 REFUSALS = (UserError, StorageUnavailable, BadOption)
 PNG = b"\x89PNG\r\n\x1a\n not decoded here"
-
-
-class HandClock:
-    """Stands still until `advance`."""
-
-    def __init__(self) -> None:
-        self.passed = 0.0
-        self.external: Callable[[Awaitable[None]], Awaitable[None]] | None = None
-        self._sleepers: list[tuple[float, asyncio.Future[None]]] = []
-
-    def now(self) -> float:
-        return 1_800_000_000.0 + self.passed
-
-    def monotonic(self) -> float:
-        return self.passed
-
-    async def sleep(self, seconds: float) -> None:
-        if seconds <= 0:
-            return
-        waker = asyncio.get_running_loop().create_future()
-        self._sleepers.append((self.passed + seconds, waker))
-        await (self.external(waker) if self.external else waker)
-
-    @property
-    def waited_for(self) -> bool:
-        return any(not waker.done() for _, waker in self._sleepers)
-
-    def advance(self, seconds: float) -> None:
-        self.passed += seconds
-        for due, waker in self._sleepers:
-            if due <= self.passed and not waker.done():
-                waker.set_result(None)
-
-
-class Names:
-    def __init__(self) -> None:
-        self._numbers = itertools.count(1)
-
-    def job_id(self) -> str:
-        return f"job{next(self._numbers):07}"
-
-    def nonce(self) -> str:
-        return f"nonce{next(self._numbers):017}"
-
-    def seed(self) -> int:
-        return 42
 
 
 @dataclass
@@ -151,7 +107,7 @@ class Matinee:
             live=self.live,
             pictures=self.pictures,
             uploads=self.pictures,
-            identity=Names(),
+            identity=Names(itertools.count(1)),
             clock=self.clock,
             cancel_running=not_stoppable,
             resume=lambda _job: None,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from cogs_kit import HandClock, stay_connected
+from cogs_kit import stay_connected
 from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
@@ -17,6 +17,7 @@ from bot.identifies import Identifies
 from bot.sandbox.discord import Fault, SandboxDiscord, SandboxOptions
 from storage.database import Database
 from storage.policy_store import SqlitePolicyStore
+from tests.support.clock import HandClock
 
 TOKEN = "a.bot.token"
 HOUR = 3600

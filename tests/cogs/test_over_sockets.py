@@ -15,25 +15,9 @@ from bot.client import CannotConnect, MatineeClient
 from bot.domain.job import JobState
 from bot.sandbox.discord import Fault, Guild, MemberDriver, SandboxDiscord
 from storage.database import Database
+from tests.support.clock import LeapingClock
 
 TOKEN = "MTIzNDU2Nzg5MDEyMzQ1Njc4.the.token"
-
-
-class LeapingClock:
-    """Time passes only by sleeping, and then at once."""
-
-    def __init__(self) -> None:
-        self.naps: list[float] = []
-
-    def now(self) -> float:
-        return 1_800_000_000.0
-
-    def monotonic(self) -> float:
-        return sum(self.naps)
-
-    async def sleep(self, seconds: float) -> None:
-        self.naps.append(seconds)
-        await asyncio.sleep(0)
 
 
 @pytest.fixture

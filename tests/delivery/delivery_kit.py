@@ -2,7 +2,6 @@
 
 import asyncio
 import hashlib
-import heapq
 import itertools
 import os
 from collections.abc import AsyncIterator, Sequence
@@ -24,55 +23,10 @@ from bot.ports import UnusableMedia
 from bot.sandbox.discord import Channel, Guild, Message, SandboxDiscord, SandboxOptions, User
 from bot.sandbox.discord.transcript import Entry
 from bot.ui import sendable
+from tests.support.clock import HandClock, LeapingClock
 
 TOKEN = "a.bot.token"
 MIB = 1024 * 1024
-
-
-class LeapingClock:
-    """Time passes only by sleeping, and then at once."""
-
-    def __init__(self) -> None:
-        self.naps: list[float] = []
-        self._passed = 0.0
-
-    def now(self) -> float:
-        return 1_800_000_000.0 + self._passed
-
-    def monotonic(self) -> float:
-        return self._passed
-
-    async def sleep(self, seconds: float) -> None:
-        self.naps.append(seconds)
-        self._passed += seconds
-        await asyncio.sleep(0)
-
-
-class HandClock:
-    """Stands still until `advance`."""
-
-    def __init__(self) -> None:
-        self._passed = 0.0
-        self._order = itertools.count()
-        self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
-
-    def now(self) -> float:
-        return 1_800_000_000.0 + self._passed
-
-    def monotonic(self) -> float:
-        return self._passed
-
-    async def sleep(self, seconds: float) -> None:
-        waiter = asyncio.get_running_loop().create_future()
-        heapq.heappush(self._sleepers, (self._passed + seconds, next(self._order), waiter))
-        await waiter
-
-    def advance(self, seconds: float) -> None:
-        self._passed += seconds
-        while self._sleepers and self._sleepers[0][0] <= self._passed:
-            waiter = heapq.heappop(self._sleepers)[2]
-            if not waiter.done():
-                waiter.set_result(None)
 
 
 class Shelf:
@@ -195,6 +149,13 @@ async def redirected(api_url: str) -> AsyncIterator[None]:
         Route.BASE = before
 
 
+def client_of(invalid: Invalid) -> discord.AutoShardedClient:
+    return discord.AutoShardedClient(
+        intents=discord.Intents(guilds=True), guild_ready_timeout=0.05, max_ratelimit_timeout=30,
+        http_trace=wire_trace(invalid),
+    )  # fmt: skip
+
+
 @asynccontextmanager
 async def opened(
     directory: Path,
@@ -214,10 +175,7 @@ async def opened(
         guild.add_member(alice)
         clock = clock or LeapingClock()
         invalid = Invalid(clock, most_refusals)
-        client = discord.AutoShardedClient(
-            intents=discord.Intents(guilds=True), guild_ready_timeout=0.05, max_ratelimit_timeout=30,
-            http_trace=wire_trace(invalid),
-        )  # fmt: skip
+        client = client_of(invalid)
         shelf = Shelf(directory)
         delivery = ChannelDelivery(client, shelf, clock, invalid=invalid)
         await client.login(TOKEN)
@@ -234,4 +192,4 @@ async def opened(
             assert place.complaints == []
 
 
-__all__ = ["MIB", "Cause", "HandClock", "JobState", "LeapingClock", "MediaKind", "Scene", "opened"]
+__all__ = ["MIB", "Cause", "JobState", "MediaKind", "Scene", "opened"]

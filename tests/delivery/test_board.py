@@ -6,11 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from delivery_kit import Cause, HandClock, JobState, Scene, opened
+from delivery_kit import Cause, JobState, Scene, opened
 
 from bot.domain.errors import DeliveryRevoked
 from bot.domain.job import InProgress, Job
 from bot.sandbox.discord import Fault, Permission
+from tests.support.clock import HandClock
 
 PATCH = "PATCH /channels/*/messages/*"
 

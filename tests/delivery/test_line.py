@@ -8,7 +8,7 @@ import aiohttp
 import discord
 import pytest
 from aiohttp import web
-from delivery_kit import Cause, JobState, LeapingClock, Scene, opened, redirected
+from delivery_kit import Cause, JobState, Scene, opened, redirected
 
 from bot.client import wire_trace
 from bot.delivery.answers import Answer, Refused
@@ -16,6 +16,7 @@ from bot.delivery.line import Line
 from bot.domain.errors import DeliveryRevoked
 from bot.invalid import Invalid
 from bot.sandbox.discord import Fault
+from tests.support.clock import LeapingClock
 
 Refusal = Callable[[], web.Response]
 VIA = {"Via": "1.1 google"}

@@ -4,10 +4,11 @@ import asyncio
 from collections.abc import Callable
 
 import pytest
-from delivery_kit import HandClock, JobState, Scene, opened
+from delivery_kit import JobState, Scene, opened
 
 from bot.ports import Delivered
 from bot.sandbox.discord import Fault, Permission
+from tests.support.clock import HandClock
 
 POST = "POST /channels/*/messages"
 FORGOTTEN = 600.0

@@ -17,6 +17,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from bot.delivery.addresses import Guarded, origin
 from bot.delivery.uploads import CdnUploads
 from bot.domain.errors import BadPicture, PictureProblem, StorageUnavailable
+from tests.support.clock import LeapingClock
 
 LIMIT = 100_000
 PICTURE = bytes(range(256)) * 100
@@ -27,20 +28,6 @@ class Attached:
     url: str
     size: int = 1000
     option: str = "image"
-
-
-class Hurried:
-    def __init__(self) -> None:
-        self.naps: list[float] = []
-
-    def now(self) -> float:
-        return 0.0
-
-    def monotonic(self) -> float:
-        return 0.0
-
-    async def sleep(self, seconds: float) -> None:
-        self.naps.append(seconds)
 
 
 class Trap:
@@ -107,7 +94,7 @@ async def serving(handler: Handler) -> AsyncIterator[yarl.URL]:
 
 
 def uploads(tmp_path: Path, trusted: yarl.URL | None, **settings: float) -> CdnUploads:
-    return CdnUploads(tmp_path, LIMIT, Hurried(), trusted=trusted, **settings)
+    return CdnUploads(tmp_path, LIMIT, LeapingClock(), trusted=trusted, **settings)
 
 
 async def refused(source: CdnUploads, url: str, size: int = 1000) -> BadPicture:
@@ -304,7 +291,7 @@ async def test_a_folder_that_takes_nothing_is_the_operators_trouble(tmp_path):
 async def test_a_name_of_discord_that_leads_inwards_leads_nowhere(tmp_path, url, inwards):
     async with Trap().open() as trap:
         resolver = Pointing(inwards, port=trap.port)
-        source = CdnUploads(tmp_path, LIMIT, Hurried(), resolver=lambda: resolver)
+        source = CdnUploads(tmp_path, LIMIT, LeapingClock(), resolver=lambda: resolver)
         problem = await refused(source, url)
         assert trap.connections == 0
     assert problem.problem is PictureProblem.UNREACHABLE
@@ -387,7 +374,7 @@ def test_there_are_enough_tricks():
 async def test_no_trick_opens_a_connection_or_even_asks_for_a_name(tmp_path):
     async with Trap().open() as trap:
         resolver = Pointing("127.0.0.1", port=trap.port)
-        source = CdnUploads(tmp_path, LIMIT, Hurried(), resolver=lambda: resolver)
+        source = CdnUploads(tmp_path, LIMIT, LeapingClock(), resolver=lambda: resolver)
         for trick in TRICKS:
             problem = await refused(source, trick.replace("PORT", str(trap.port)))
             assert problem.problem is PictureProblem.UNREACHABLE, trick
@@ -402,7 +389,7 @@ async def test_on_loopback_any_port_there_is_trusted_and_nothing_else(tmp_path):
     async with serving(picture) as cdn, Trap().open() as trap:
         resolver = Pointing("93.184.216.34", "127.0.0.1", port=cdn.port or 0)
         source = CdnUploads(
-            tmp_path, LIMIT, Hurried(), trusted=yarl.URL("http://127.0.0.1:1/api/v10"), resolver=lambda: resolver
+            tmp_path, LIMIT, LeapingClock(), trusted=yarl.URL("http://127.0.0.1:1/api/v10"), resolver=lambda: resolver
         )
         for host in ("127.0.0.1", "localhost"):
             found = await source.fetch(Attached(f"http://{host}:{cdn.port}/a.png"))
@@ -426,7 +413,7 @@ async def test_elsewhere_exactly_the_operators_origin_is_trusted(tmp_path):
     async with serving(picture) as proxy:
         resolver = Pointing("127.0.0.1", port=proxy.port or 0)
         trusted = yarl.URL("http://discord-proxy.lan:8080/api/v10")
-        source = CdnUploads(tmp_path, LIMIT, Hurried(), trusted=trusted, resolver=lambda: resolver)
+        source = CdnUploads(tmp_path, LIMIT, LeapingClock(), trusted=trusted, resolver=lambda: resolver)
         found = await source.fetch(Attached("http://discord-proxy.lan:8080/attachments/a.png"))
         assert found.read_bytes() == PICTURE
         asked = len(resolver.asked)

@@ -1,9 +1,9 @@
-"""Time that passes only when a test says so, and then in the order in which people sleep."""
+"""Clocks: time passes only when a test says so, or by being slept through."""
 
 import asyncio
 import heapq
 import itertools
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 EPOCH = 1_800_000_000.0
 _QUIET_TURNS = 15
@@ -75,3 +75,54 @@ class VirtualClock:
     def _drop_cancelled(self) -> None:
         while self._sleepers and self._sleepers[0][2].done():
             heapq.heappop(self._sleepers)
+
+
+class LeapingClock:
+    """Time passes only by sleeping, and then at once."""
+
+    def __init__(self) -> None:
+        self.naps: list[float] = []
+        self.passed = 0.0
+
+    def now(self) -> float:
+        return EPOCH + self.passed
+
+    def monotonic(self) -> float:
+        return self.passed
+
+    async def sleep(self, seconds: float) -> None:
+        self.naps.append(seconds)
+        self.passed += seconds
+        await asyncio.sleep(0)
+
+
+class HandClock:
+    """Stands still until `advance`. `external` wraps a sleep, for who counts what is waited for."""
+
+    def __init__(self) -> None:
+        self.passed = 0.0
+        self.external: Callable[[Awaitable[None]], Awaitable[None]] | None = None
+        self._sleepers: list[tuple[float, asyncio.Future[None]]] = []
+
+    def now(self) -> float:
+        return EPOCH + self.passed
+
+    def monotonic(self) -> float:
+        return self.passed
+
+    async def sleep(self, seconds: float) -> None:
+        if seconds <= 0:
+            return
+        waker = asyncio.get_running_loop().create_future()
+        self._sleepers.append((self.passed + seconds, waker))
+        await (self.external(waker) if self.external else waker)
+
+    @property
+    def waited_for(self) -> bool:
+        return any(not waker.done() for _, waker in self._sleepers)
+
+    def advance(self, seconds: float) -> None:
+        self.passed += seconds
+        for due, waker in self._sleepers:
+            if due <= self.passed and not waker.done():
+                waker.set_result(None)
