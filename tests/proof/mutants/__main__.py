@@ -6,6 +6,7 @@ quick and have noticed many faults.
 """
 
 import argparse
+import math
 import mmap
 import os
 import random
@@ -16,8 +17,9 @@ import time
 import tomllib
 from collections import Counter, defaultdict
 from importlib import import_module
+from itertools import accumulate
 from pathlib import Path
-from types import FrameType, FunctionType, ModuleType
+from types import CodeType, FrameType, FunctionType, ModuleType
 from typing import Any
 
 import pytest
@@ -33,6 +35,7 @@ MODULES = (
 )  # fmt: skip
 TESTS = ("tests/domain", "tests/storage", "tests/jobs", "tests/delivery")
 SURVIVORS = Path(__file__).with_name("survivors.toml")
+_MOST_CALLS = 300  # within one test; what a function does later it has most likely done before
 _SLOWER = 10.0  # a test that takes so many times as long, and as many seconds more, does not end
 
 
@@ -51,12 +54,12 @@ def functions_of(module: ModuleType) -> dict[str, FunctionType]:
 class Mutants:
     """A pytest plugin that takes the place of its loop."""
 
-    def __init__(self, modules: list[ModuleType], only: str, at_once: int, share: float, seed: int) -> None:
+    def __init__(self, modules: list[ModuleType], asked: argparse.Namespace) -> None:
+        self.asked, self.chance = asked, random.Random(asked.seed)
         self.files = {str(module.__file__): module for module in modules}
         self.functions = {f"{m.__name__}.{name}": f for m in modules for name, f in functions_of(m).items()}
         self.seconds: list[float] = []
         self.reached: dict[tuple[str, int], set[int]] = defaultdict(set)
-        self.only, self.at_once, self.share, self.chance = only, at_once, share, random.Random(seed)
         self.names: set[tuple[str, str]] = set()
         self.survivors: list[tuple[str, str]] = []
         self.counts: dict[str, Counter[str]] = defaultdict(Counter)
@@ -84,7 +87,7 @@ class Mutants:
             raise session.Failed("the tests fail without any fault")
         children: dict[int, tuple[str, Fault]] = {}
         for name, fault in self._faults():
-            if len(children) >= self.at_once:
+            if len(children) >= self.asked.at_once:
                 self._wait(children)
             if (child := os.fork()) == 0:
                 self._live_with(name, fault)
@@ -123,17 +126,21 @@ class Mutants:
             for fault in faults(Path(path).read_text("utf-8"), path, names):
                 name = f"{module.__name__}.{fault.function}"
                 self.names.add((name, fault.what))
-                if self.only in f"{name}: {fault.what}" and self.chance.random() < self.share:
+                if self.asked.only in f"{name}: {fault.what}" and self.chance.random() < self.asked.share:
                     found.append((name, fault))
         return found
 
     def _learn(self, number: int) -> None:
+        calls: Counter[CodeType] = Counter()
+
         def ran(frame: FrameType, event: str, _argument: object) -> Any:
-            if frame.f_code.co_filename not in self.files:
+            if (file := frame.f_code.co_filename) not in self.files:
                 return None
             if event == "line":
-                self.reached[frame.f_code.co_filename, frame.f_lineno].add(number)
-            return ran
+                self.reached[file, frame.f_lineno].add(number)
+            elif event == "call":
+                calls[frame.f_code] += 1
+            return ran if calls[frame.f_code] <= _MOST_CALLS else None
 
         threading.settrace(ran)
         sys.settrace(ran)
@@ -151,7 +158,9 @@ class Mutants:
 
     def _reaching(self, fault: Fault) -> list[int]:
         found = set().union(*(self.reached[fault.code.co_filename, line] for line in fault.lines))
-        return sorted(found, key=lambda number: self.seconds[number] / (1 + self.kills[number]))
+        ordered = sorted(found, key=lambda number: self.seconds[number] / (1 + self.kills[number]))
+        spent = accumulate(self.seconds[number] for number in ordered)
+        return [number for number, seconds in zip(ordered, spent, strict=True) if seconds <= self.asked.patience]
 
     def _live_with(self, name: str, fault: Fault) -> None:
         """In a process of its own, which does not return."""
@@ -189,10 +198,11 @@ def main() -> int:
     options.add_argument("--at-once", type=int, default=os.cpu_count() or 1)
     options.add_argument("--share", type=float, default=1.0, help="how many of all faults to try, drawn by --seed")
     options.add_argument("--seed", type=int, default=1)
+    options.add_argument("--patience", type=float, default=math.inf, help="seconds of tests that a fault may survive")
     options.add_argument("--only", default="", help="try what has this in its name")
     asked = options.parse_args()
     modules = [import_module(name) for name in asked.modules]
-    mutants = Mutants(modules, asked.only, asked.at_once, asked.share, asked.seed)
+    mutants = Mutants(modules, asked)
     # The time a test may take is measured here; pytest-timeout would take the same signal.
     code = pytest.main(["-q", "--no-cov", "-p", "no:cacheprovider", "-o", "timeout=0", *asked.tests], plugins=[mutants])
     if code != 0:
