@@ -93,17 +93,12 @@ class Studio:
 
 
 @dataclass
-class ScriptedDirect:
-    """ports.DirectProvider: takes `studio.seconds`, then writes the film."""
-
+class _Scripted:
     studio: Studio
     reach: Reaching
-    name: str = "chutes"
+    name: str
     billed: bool = True
     concurrency: int = 4
-
-    def models(self) -> Sequence[ModelSpec]:
-        return [replace(spec, id=f"{self.name}-model", provider=self.name) for spec in MODELS[:1]]
 
     async def refresh(self) -> None:
         self.studio.note("refresh")
@@ -111,6 +106,16 @@ class ScriptedDirect:
     async def healthy(self) -> str:
         self.studio.note("healthy")
         return "healthy"
+
+
+@dataclass
+class ScriptedDirect(_Scripted):
+    """ports.DirectProvider: takes `studio.seconds`, then writes the film."""
+
+    name: str = "chutes"
+
+    def models(self) -> Sequence[ModelSpec]:
+        return [replace(spec, id=f"{self.name}-model", provider=self.name) for spec in MODELS[:1]]
 
     async def generate(self, request: GenerationRequest, images: Sequence[Path], into: Path) -> None:
         await self.reach.out()
@@ -126,23 +131,13 @@ class ScriptedDirect:
 
 
 @dataclass
-class ScriptedQueue:
+class ScriptedQueue(_Scripted):
     """ports.QueueProvider: a place in a queue, progress, and a film after `studio.seconds`."""
 
-    studio: Studio
-    reach: Reaching
     name: str = "pipelet"
-    billed: bool = True
-    concurrency: int = 4
 
     def models(self) -> Sequence[ModelSpec]:
         return MODELS
-
-    async def refresh(self) -> None:
-        self.studio.note("refresh")
-
-    async def healthy(self) -> str:
-        return "healthy"
 
     async def submit(self, request: GenerationRequest, images: Sequence[Path]) -> RemoteHandle:
         await self.reach.out()
