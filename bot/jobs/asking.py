@@ -116,7 +116,7 @@ class Desk:
 
     def _put(self, watch: Watch, pause: float) -> None:
         due = self._clock.monotonic() + pause * _jitter(watch)
-        self._agenda.put(watch, due)
+        self._agenda.put(watch, due, near=watch.plan.estimate.end is not None)
         if due < self._wakes_at:
             self._bell.ring()
 

@@ -41,6 +41,18 @@ def test_who_is_due_first_is_asked_first():
     assert agenda.take(10.0) is None
 
 
+def test_when_there_are_too_many_those_that_are_being_made_go_first_for_a_hundred_seconds():
+    agenda: Agenda[str] = Agenda(per_second=1)
+    for number in range(100):
+        agenda.put(f"far {number}", 0.0)
+    for number in range(300):
+        agenda.put(f"near {number}", 20.0 + number, near=True)
+    found = asked(agenda, 1e9)
+    kinds = [name.split()[0] for _, name in found]
+    assert (kinds[:20], set(kinds[20:101])) == (["far"] * 20, {"near"})
+    assert sum(kind == "far" for kind in kinds[101:202]) == 80
+
+
 @given(
     dues=st.lists(st.floats(0, 20), min_size=1, max_size=300),
     rate=st.floats(1, 50),
@@ -50,14 +62,14 @@ def test_who_is_due_first_is_asked_first():
 def test_nobody_asks_more_than_the_budget_and_everybody_has_a_turn(dues, rate, at_once, takes):
     agenda: Agenda[int] = Agenda(per_second=rate, at_once=at_once)
     for number, due in enumerate(dues):
-        agenda.put(number, due)
+        agenda.put(number, due, near=number % 3 == 0)
     found = asked(agenda, 1e9, takes=takes)
     assert sorted(number for _, number in found) == list(range(len(dues)))
     times = [at for at, _ in found]
     assert all(later - first >= 1 / rate - 1e-6 for first, later in pairwise(times))
     assert all(times[index + at_once] - at >= takes - 1e-6 for index, at in enumerate(times[:-at_once]))
     assert all(at >= dues[number] for at, number in found)
-    # Who is due waits for no more than those who are due before.
+    # Who is due waits for no more than one question for each of the others.
     slowest = max(1 / rate, takes / at_once)
     assert all(at <= dues[number] + (len(dues) + 1) * slowest + takes + 1e-6 for at, number in found)
 

@@ -154,7 +154,7 @@ async def test_ten_thousand_at_once_cost_less_than_sixty_questions_a_second_and_
         first = {name for _, name in asked}
         assert len(first) >= 10_000
         begun, so_far = clock.monotonic(), len(asked)
-        await clock.advance(330)
+        await clock.advance(430)
         later = [at for at, _ in asked[so_far:]]
         assert all(at - before >= 1 - 1e-6 for before, at in zip(later, later[60:], strict=False))
         # Nobody who is still waiting was left out.
