@@ -20,7 +20,7 @@ LEAST_SIDE = 16
 # What a crowded machine says; anything else is the disk.
 _PASSING = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)
 # 25 MP is 100 MB in Pillow; a decoder and one conversion beside it hold about three times that.
-LIMITS = Limits(memory=768 << 20, cpu=8, wall=10, written=64 << 20)
+LIMITS = Limits(memory=768 << 20, cpu=8, wall=10, written=64 << 20, nice=5)
 _NAME = re.compile(r"[0-9a-f]{32}\.jpg")
 
 
