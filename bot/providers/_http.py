@@ -25,8 +25,8 @@ from bot.providers._decoders import Decoder, Malformed
 from bot.providers._growing import GrowingFile
 from bot.providers._replies import Answer, Step, failure, inert, retry_after, sentence
 
-FILM_CAP = 64 * 1024 * 1024
-REPLY_CAP = 64 * 1024
+_FILM_CAP = 64 * 1024 * 1024
+_REPLY_CAP = 64 * 1024
 _ERROR_CAP = 4096
 _ERROR_SECONDS = 5.0
 _DECODE_STEP = 64 * 1024
@@ -287,22 +287,22 @@ class Reply:
         body = b""
         while chunk := await self._read():
             body += chunk
-            if len(body) > REPLY_CAP:
+            if len(body) > _REPLY_CAP:
                 raise self.broken("the reply is too long")
         try:
             return model.model_validate_json(body)
         except ValidationError:
             raise self.broken("the reply is not as documented") from None
 
-    async def save(self, into: Path, decoder: Decoder, cap: int = FILM_CAP) -> None:
+    async def save(self, into: Path, decoder: Decoder) -> None:
         """Write the decoded body to `into`, replacing it. Raises OSError when the disk refuses."""
         file = GrowingFile(into, self._exchange.wire.disk)
         await file.write()
         while chunk := await self._read():
             for piece in self._decoded(decoder, chunk):
                 file.add(piece)
-                if file.size > cap:
-                    raise self.broken(f"the film is larger than {cap} bytes")
+                if file.size > _FILM_CAP:
+                    raise self.broken(f"the film is larger than {_FILM_CAP} bytes")
             await file.write(least=_WRITE_STEP)
         await file.write()
         self._finish(decoder)
