@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from bot.domain.errors import BadResponse, ProviderError, Rejected
 from bot.domain.job import Artifact, Cause, Job, RemoteHandle
 from bot.jobs.asking import Desk
-from bot.jobs.planner import backoff
+from bot.jobs.planner import WRONG_SECONDS, backoff, called_wrong
 from bot.jobs.submission import Submission
 from bot.ports import Artifacts, Clock, UnusableMedia
 
@@ -19,20 +19,25 @@ _Trouble = ProviderError | UnusableMedia | OSError
 
 @dataclass(slots=True)
 class _Tries:
-    """What went wrong so far: what is unusable three times, or not there, an outage or a full disk until stuck."""
+    """What went wrong so far: what is unusable three times, or not there, called wrong for ten minutes, an outage or a
+    full disk until stuck."""
 
     since: float
     unusable: int = 0
     gone: int = 0
+    wrong_since: float | None = None
 
-    def lost(self, error: _Trouble, desk: Desk) -> Cause | None:
+    def lost(self, error: _Trouble, now: float, desk: Desk) -> Cause | None:
+        if called_wrong(error):
+            self.wrong_since = now if self.wrong_since is None else self.wrong_since
+            return Cause.RESULT_GONE if now - self.wrong_since >= WRONG_SECONDS else None
+        self.wrong_since = None
         if isinstance(error, BadResponse | UnusableMedia):
             self.unusable += 1
             return Cause.UNUSABLE if self.unusable >= _MOST_UNUSABLE else None
         over = desk.patience_is_over(self.since)
         if isinstance(error, OSError):
             return Cause.STORAGE_FULL if over else None
-        # Not there, or sent elsewhere: nowhere else is asked.
         self.gone = self.gone + 1 if isinstance(error, Rejected) else 0
         return Cause.RESULT_GONE if over or self.gone >= _MOST_GONE else None
 
@@ -51,7 +56,7 @@ class Fetching:
                 _log(error, job)
                 if isinstance(error, ProviderError):
                     desk.note(error)
-                cause = tries.lost(error, desk)
+                cause = tries.lost(error, self._clock.monotonic(), desk)
                 if cause is not None:
                     return await self._submission.lost(job, cause, _detail(error))
                 failures += 1

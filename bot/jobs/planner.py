@@ -11,12 +11,11 @@ from bot.jobs.estimate import Estimate, Pace
 
 _NOT_FOUND = 404
 _MOST_NOT_FOUND, _NOT_FOUND_PAUSE = 3, 20.0
-# A question that the provider calls wrong, or sends elsewhere, is a mistake of ours, and is repeated for so long.
 _OURS = range(300, 500)
-_WRONG_SECONDS = 600.0
 _MOST_MISTAKES, _MISTAKE_PAUSE = 10, 30.0
 _AFTER_FAILURE, _LONGEST_AFTER_FAILURE = 2.0, 15.0
 
+WRONG_SECONDS = 600.0
 FIRST = 2.0
 SHORTEST, LONGEST, LONGEST_IN_QUEUE = 0.8, 90.0, 240.0
 # Hardly any is made faster than in so much of the usual time; and half of the way to its turn is slept.
@@ -91,11 +90,10 @@ class Plan:
         """Note a question that was not answered."""
         self.questions += 1
         self.failures += 1
-        status = error.status if isinstance(error, ProviderError) else None
         self._mistakes = 0 if isinstance(error, ProviderError) else self._mistakes + 1
-        not_found = isinstance(error, Rejected) and status == _NOT_FOUND
+        not_found = isinstance(error, Rejected) and error.status == _NOT_FOUND
         self._not_found = self._not_found + 1 if not_found else 0
-        if not_found or not (isinstance(error, BadResponse | Rejected) and status in _OURS):
+        if not called_wrong(error):
             self._wrong_since = None
         elif self._wrong_since is None:
             self._wrong_since = now
@@ -104,8 +102,8 @@ class Plan:
         """What the last answers have come to, when asking on makes no sense."""
         if self._not_found >= _MOST_NOT_FOUND or self._mistakes >= _MOST_MISTAKES:
             return Gone()
-        if self._wrong_since is not None and now - self._wrong_since >= _WRONG_SECONDS:
-            return Stuck(_WRONG_SECONDS)
+        if self._wrong_since is not None and now - self._wrong_since >= WRONG_SECONDS:
+            return Stuck(WRONG_SECONDS)
         return None
 
     def ran(self, now: float) -> float | None:
@@ -141,6 +139,12 @@ def _next(moment: float, cost: float) -> float:
     begun = max(0, min(len(_MOMENTS) - 1, round((moment - _EARLIEST) / _STEP)))
     found = bisect_left(_QUESTIONS, _QUESTIONS[begun] + cost)
     return _MOMENTS[min(found, len(_MOMENTS) - 1)]
+
+
+def called_wrong(error: Exception) -> bool:
+    """Whether the provider calls the question wrong, or sends us elsewhere: a mistake of ours, which is repeated for
+    WRONG_SECONDS in case somebody mends it."""
+    return isinstance(error, BadResponse | Rejected) and error.status in _OURS and error.status != _NOT_FOUND
 
 
 def backoff(failures: int, *, not_found: bool = False) -> float:

@@ -109,11 +109,19 @@ async def test_not_found_counts_only_three_times_in_a_row(world: World, call: st
 
 
 class TestFetching:
-    async def test_a_result_that_is_said_to_be_elsewhere_is_not_waited_for(self, world: World):
-        world.studio.fail("fetch", *[Rejected("pipelet", "HTTP 302", status=302)] * 3)
+    @pytest.mark.parametrize(
+        "error", [Rejected("pipelet", "HTTP 302", status=302), BadResponse("pipelet", "HTTP 400", status=400)], ids=str
+    )
+    async def test_a_mistake_of_ours_is_repeated_for_ten_minutes(self, world: World, error: ProviderError):
+        world.studio.fail("fetch", *[error] * 2000)
         job = await world.ask()
         assert how(await world.ended(job)) == (JobState.LOST_RESULT, Cause.RESULT_GONE)
-        assert len([name for _, name in world.studio.calls if name == "fetch"]) == 3
+        asked = [at for at, name in world.studio.calls if name == "fetch"]
+        assert 600 <= asked[-1] - asked[0] <= 620
+
+    async def test_and_costs_nothing_when_somebody_mends_it(self, world: World):
+        world.studio.fail("fetch", *[BadResponse("pipelet", "HTTP 400", status=400)] * 30)
+        assert (await world.ended(await world.ask())).state is JobState.DONE
 
     async def test_a_film_that_does_not_play_is_fetched_again(self, world: World):
         world.studio.film = GARBAGE
