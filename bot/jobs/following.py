@@ -107,7 +107,9 @@ class Following:
                 # No document says whether a failed request is billed, so it counts as if it were.
                 return await self._submission.lost(job, Cause.FAILED, reason)
             case Cancelled():
-                return await self._cancelled(job, watch.wished or Cause.BY_PROVIDER)
+                # No document says that what a provider ends by itself is free (R13).
+                evidence = Evidence.AMBIGUOUS if watch.wished is None else Evidence.WITHDRAWN
+                return await self._cancelled(job, watch.wished or Cause.BY_PROVIDER, evidence)
             case Gone():
                 return await self._submission.lost(job, Cause.RESULT_GONE)
             case Stuck(seconds):
@@ -152,7 +154,5 @@ class Following:
             await self._clock.sleep(_CANCEL_PAUSE)
         return False
 
-    async def _cancelled(self, job: Job, cause: Cause) -> Job:
-        return await self._store.settle(
-            job, Evidence.WITHDRAWN, JobState.CANCELLED, cause=cause, ended_at=self._clock.now()
-        )
+    async def _cancelled(self, job: Job, cause: Cause, evidence: Evidence = Evidence.WITHDRAWN) -> Job:
+        return await self._store.settle(job, evidence, JobState.CANCELLED, cause=cause, ended_at=self._clock.now())

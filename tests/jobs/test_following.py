@@ -22,7 +22,7 @@ from bot.domain.job import (
 from bot.ports import Place
 from tests.support.outside import GARBAGE, RecordingDelivery
 from tests.support.rows import GUILD, MODERATOR, limits
-from tests.support.world import STUCK_SECONDS, Outside, World, by, running
+from tests.support.world import QUEUED, STUCK_SECONDS, Outside, World, by, running
 
 
 def outage(retry_after: float | None = None) -> Unavailable:
@@ -60,6 +60,16 @@ async def test_a_failed_request_counts_as_charged(world: World):
 async def test_one_that_the_provider_cancelled_says_so(world: World):
     world.studio.timeline = [(0, InQueue(0)), (5, Cancelled())]
     assert how(await world.ended(await world.ask())) == (JobState.CANCELLED, Cause.BY_PROVIDER)
+
+
+async def test_and_counts_against_the_budget_because_nobody_says_that_it_was_free(tmp_path: Path):
+    async with running(tmp_path, prices={QUEUED: 1}, limits=limits(spend_per_day=1)) as world:
+        world.studio.timeline = [(0, InQueue(0)), (5, InProgress(1, 4)), (40, Cancelled())]
+        assert (await world.ended(await world.ask())).state is JobState.CANCELLED
+        assert await world.attempts() == [("E2", None)]
+        next_one = await world.ask()
+        await world.clock.advance(3600)
+        assert (await world.job(next_one)).state is JobState.QUEUED
 
 
 TROUBLE: list[ProviderError] = [
