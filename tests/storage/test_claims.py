@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from bot.domain.errors import Evidence
 from bot.domain.job import Cause, Job, JobState
 from bot.domain.limits import turns
-from tests.support.rows import GUILD, OTHER_GUILD, OTHER_MEMBER, limits
+from tests.support.rows import GUILD, OTHER_GUILD, OTHER_MEMBER, limits, request
 from tests.support.store import Shop, opened
 
 
@@ -68,6 +68,13 @@ class TestLimits:
         assert await shop.claimed(concurrency=2) is None
         await shop.make(won[1])
         assert await shop.claimed(concurrency=2) is not None
+
+    async def test_who_fills_a_provider_need_not_look_again_and_who_takes_fewer_does(self, shop: Shop):
+        for _ in range(4):
+            await shop.queued()
+        now = shop.clock.now()
+        claims = [await shop.store.claim("pipelet", 3, now, most) for most in (1, 2, 3)]
+        assert [(len(claim.jobs), claim.look_again_at) for claim in claims] == [(1, now), (2, None), (0, None)]
 
     async def test_caps_count_over_all_providers(self, shop: Shop):
         await shop.limit(active_per_guild=1)
@@ -127,14 +134,15 @@ class TestLimits:
         await shop.alter(pause="tea")
         elsewhere = await shop.queued(guild=OTHER_GUILD)
         assert (await shop.claimed()).id == elsewhere.id
-        assert await shop.claimed() is None
+        claim = await shop.store.claim("pipelet", 9, shop.clock.now())
+        assert (claim.jobs, claim.look_again_at) == ((), None)
         await shop.alter(pause=None)
         assert await shop.claimed() is not None
 
     async def test_what_was_put_off_waits_and_keeps_nobody_waiting(self, shop: Shop):
         now = shop.clock.now() + 1
-        for wait in (100, 50):
-            queued = await shop.queued(member=wait)
+        for wait, model in ((100, "dreamed"), (50, "drawn"), (200, "drawn")):
+            queued = await shop.queued(member=wait, request=request(model))
             claimed = await shop.claimed()
             assert claimed.id == queued.id
             await shop.store.settle(claimed, Evidence.REFUSED, JobState.QUEUED, not_before=now + wait)

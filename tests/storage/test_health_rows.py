@@ -40,7 +40,7 @@ class TestClaims:
         claim = await shop.store.claim("chutes", 10, shop.clock.now())
         assert claim.jobs == ()
         assert claim.look_again_at is not None
-        assert shop.clock.now() < claim.look_again_at <= shop.clock.now() + 60
+        assert shop.clock.now() < claim.look_again_at <= shop.clock.now() + 30
         shop.clock.time += 61
         assert (await shop.claimed("chutes")).id == waiting.id
 
@@ -50,6 +50,21 @@ class TestClaims:
         assert await shop.claimed("chutes") is None
         await shop.queued("pipelet")
         assert await shop.claimed("pipelet") is not None
+
+    async def test_a_provider_that_is_not_asked_is_looked_at_again_within_half_a_minute(self, shop: Shop):
+        await settle(shop, await claimed(shop), Evidence.REFUSED, 401)
+        assert (await shop.store.claim("chutes", 10, shop.clock.now())).look_again_at == shop.clock.now() + 30
+        shop.clock.time += 40
+        assert (await shop.store.claim("chutes", 10, shop.clock.now())).look_again_at == shop.clock.now() + 20
+
+    async def test_a_claim_looks_at_a_hundred_guilds_and_at_the_others_the_next_time(self, shop: Shop):
+        await settle(shop, await claimed(shop), Evidence.REFUSED, 404)
+        for guild in range(100, 200):
+            await shop.queued("chutes", request=request(WAN), guild=guild)
+        ready = await shop.queued("chutes", request=request(FAST), guild=200)
+        claim = await shop.store.claim("chutes", 10, shop.clock.now())
+        assert (claim.jobs, claim.look_again_at) == ((), shop.clock.now())
+        assert (await shop.claimed("chutes")).id == ready.id
 
     async def test_one_at_a_time_until_a_result(self, shop: Shop):
         await settle(shop, await claimed(shop), Evidence.REFUSED, 403)

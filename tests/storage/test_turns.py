@@ -155,15 +155,16 @@ async def test_a_flood_at_the_provider_that_asks_first_keeps_nobody_from_another
     running = None
     for _ in range(5):
         await shop.queued("chutes", member=1)
-    await shop.queued("pipelet", member=2)
+    for _ in range(2):
+        await shop.queued("pipelet", member=2)
     order = []
-    for _ in range(4):
+    for _ in range(5):
         started = [await shop.claimed("chutes"), await shop.claimed("pipelet"), await shop.claimed("chutes")]
         (running,) = [job for job in started if job is not None]
         order.append(running.to.member_id)
         await shop.make(running)
         shop.clock.time += 1
-    assert order == [1, 2, 1, 1]
+    assert order == [1, 2, 1, 2, 1]
 
 
 async def test_a_start_is_kept_only_for_a_provider_that_asks(shop: Shop):
@@ -175,6 +176,43 @@ async def test_a_start_is_kept_only_for_a_provider_that_asks(shop: Shop):
     assert (claim.jobs, claim.look_again_at) == ((), shop.clock.now() + 0.5)
     shop.clock.time += 0.6
     assert (await shop.claimed()).id == later.id
+
+
+@pytest.mark.parametrize(("asked", "taken"), [(False, 0), (True, 1), (True, 0)])
+async def test_nor_for_one_that_nobody_asks_or_that_is_full(shop: Shop, asked: bool, taken: int):
+    await shop.limit(active_per_guild=1)
+    for _ in range(taken):
+        await shop.queued("chutes", guild=OTHER_GUILD)
+    if asked:
+        await shop.claimed("chutes", 1)
+    await shop.queued("chutes", member=1)
+    await shop.queued("pipelet", member=2)
+    gives_way = asked and not taken
+    assert (await shop.claimed("pipelet") is None) is gives_way
+
+
+async def test_nor_while_the_guild_may_start_more_than_one(shop: Shop):
+    await shop.limit(jobs_per_hour=60, burst=2)
+    await shop.claimed("chutes")
+    await shop.queued("chutes", member=1)
+    later = await shop.queued("pipelet", member=2)
+    shop.clock.time = 1_900_000_000.0
+    assert (await shop.claimed("pipelet")).id == later.id
+
+
+async def test_a_provider_that_is_given_way_to_looks_at_once_whether_its_model_is_well_again(shop: Shop):
+    await shop.limit(active_per_guild=1)
+    await shop.queued("chutes", guild=OTHER_GUILD)
+    await shop.store.settle(await shop.claimed("chutes"), Evidence.REFUSED, JobState.QUEUED, status=404)
+    first = await shop.queued("chutes", member=1)
+    await shop.queued("pipelet", member=2)
+    shop.clock.time += 61
+    probe = await shop.claimed("chutes")
+    assert probe.to.guild_id == OTHER_GUILD
+    assert await shop.claimed("chutes") is None
+    await shop.make(probe)
+    assert await shop.claimed("pipelet") is None
+    assert (await shop.claimed("chutes")).id == first.id
 
 
 @settings(max_examples=15)

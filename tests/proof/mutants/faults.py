@@ -104,7 +104,7 @@ def _expressions(node: ast.AST):
             yield _set(node, "value", not value, f"{value} to {not value}")
         case ast.Constant(int(value) | float(value)):
             yield _set(node, "value", value + 1, f"{value} to {value + 1}")
-        case ast.Return(ast.expr()) if not _is_none(node.value):
+        case ast.Return(ast.expr()) if not _is_nothing(node.value):
             yield _set(node, "value", ast.Constant(None), "returns None")
         case ast.Call(ast.Name(name)) if name in _TWINS:
             yield _set(node.func, "id", _TWINS[name], f"{name} to {_TWINS[name]}")
@@ -115,8 +115,8 @@ def _is_talk(node: ast.AST) -> bool:
     return isinstance(call, ast.Call) and ast.unparse(call.func).startswith(_TALK)
 
 
-def _is_none(node: ast.AST) -> bool:
-    return isinstance(node, ast.Constant) and node.value is None
+def _is_nothing(node: ast.AST) -> bool:
+    return isinstance(node, ast.Constant) and not node.value
 
 
 def _item(items: list, i: int, new: type | None):
