@@ -2,9 +2,9 @@
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence, Set
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from bot.clock import RandomIdentity
@@ -12,18 +12,10 @@ from bot.domain.errors import BadPicture, PictureProblem
 from bot.domain.generation import Frame, GenerationRequest, ModelSpec
 from bot.domain.job import Artifact, Job, MediaKind, RemoteStatus
 from bot.domain.limits import GuildLimits
-from bot.jobs.announcer import Announcer
 from bot.jobs.catalog import Catalog
-from bot.jobs.fetching import Fetching
-from bot.jobs.following import Following
-from bot.jobs.live import LiveJobs
-from bot.jobs.paces import Paces
-from bot.jobs.places import Places
+from bot.jobs.core import Core, Plugs, Rules
 from bot.jobs.policy import Policies
-from bot.jobs.recovery import Recovery
-from bot.jobs.runner import Runner
-from bot.jobs.service import Jobs, Upload
-from bot.jobs.submission import Submission
+from bot.jobs.service import Upload
 from bot.ports import Clock, Delivered, Picture, Place, Provider
 from bot.providers.chutes import MODELS
 from storage.database import Database
@@ -37,6 +29,7 @@ NO_LIMITS = GuildLimits(
     queued_per_member=_MANY, queued_per_guild=_MANY,
 )  # fmt: skip
 STUCK_SECONDS = 24 * 3600.0
+_PATIENCE = 1800.0
 FILM = Artifact("v-bench.mp4", MediaKind.FILM, 1000, "ab" * 32, 832, 480, "h264", 81, 3.4)
 
 
@@ -89,6 +82,9 @@ class InstantArtifacts:
     def forget(self, artifact: Artifact) -> None:
         pass
 
+    async def forget_strangers(self, seconds: float, known: Set[str]) -> None:
+        pass
+
 
 class InstantDelivery:
     """ports.Delivery to a Discord that takes everything at once."""
@@ -127,32 +123,27 @@ class NoPictures:
     def forget(self, name: str) -> None:
         pass
 
+    async def forget_strangers(self, seconds: float, known: Set[str]) -> None:
+        pass
 
-@dataclass(frozen=True, slots=True)
-class Core:
-    jobs: Jobs
-    runner: Runner
-    announcer: Announcer
-    store: SqliteJobStore
-    database: Database
 
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        await self.runner.start()
-        announcing = asyncio.create_task(self.announcer.run())
-        try:
-            yield
-        finally:
-            announcing.cancel()
-            await asyncio.gather(announcing, return_exceptions=True)
-            await self.runner.stop(0)
+@asynccontextmanager
+async def running(core: Core) -> AsyncIterator[None]:
+    tasks = await core.start()
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await core.runner.stop(0)
 
 
 @asynccontextmanager
 async def opened(
     folder: Path, provider: Provider, clock: Clock, observer: Callable[[Job], None] = lambda _job: None
 ) -> AsyncIterator[Core]:
-    """`observer` hears of every committed job, after the runner. Nothing runs yet."""
+    """`observer` hears of every committed job, after the core. Nothing runs yet."""
     database = await Database.open(folder / "matinee.db")
     try:
         yield core_on(database, provider, clock, observer)
@@ -164,25 +155,19 @@ def core_on(
     database: Database, provider: Provider, clock: Clock, observer: Callable[[Job], None] = lambda _job: None
 ) -> Core:
     def observe(job: Job) -> None:
-        runner.observe(job)
+        core.observe(job)
         observer(job)
 
-    live, artifacts, pictures, delivery = LiveJobs(), InstantArtifacts(), NoPictures(), InstantDelivery()
-    policies = Policies(SqlitePolicyStore(database), NO_LIMITS, clock)
-    store = SqliteJobStore(database, NO_LIMITS, clock, observe)
-    catalog = Catalog([provider], {})
-    places = Places(store, policies, catalog, clock)
-    submission = Submission(catalog, store, artifacts, pictures, clock)
-    fetching, paces = Fetching(artifacts, submission, clock), Paces(store, catalog, clock)
-    following = Following(store, delivery, submission, fetching, paces, clock, STUCK_SECONDS)
-    announcer = Announcer(places, live, delivery, clock)
-    runner = Runner(
-        catalog=catalog, store=store, delivery=delivery, submission=submission, following=following,
-        recovery=Recovery(store, artifacts, delivery, submission, clock), announcer=announcer, live=live, clock=clock,
+    async def turn() -> None:
+        pass
+
+    pictures = NoPictures()
+    plugs = Plugs(
+        catalog=Catalog([provider], {}), policies=Policies(SqlitePolicyStore(database), NO_LIMITS, clock),
+        store=SqliteJobStore(database, NO_LIMITS, clock, observe), pictures=pictures, artifacts=InstantArtifacts(),
+        uploads=pictures, delivery=InstantDelivery(), identity=RandomIdentity(), clock=clock, room=lambda: True,
+        turn=turn,
     )  # fmt: skip
-    jobs = Jobs(
-        catalog=catalog, store=store, policies=policies, places=places, live=live, pictures=pictures,
-        uploads=pictures, identity=RandomIdentity(), clock=clock, cancel_running=runner.cancel,
-        resume=runner.resume, wake=runner.wake, room=lambda: True,
-    )  # fmt: skip
-    return Core(jobs, runner, announcer, store, database)
+    rules = Rules(wait_seconds=_PATIENCE, stuck_seconds=STUCK_SECONDS, keep_days=7, max_paid_attempts=1, fall_back={})
+    core = Core(plugs, rules)
+    return core

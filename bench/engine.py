@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from bench.core import InstantProvider, opened
+from bench.core import InstantProvider, opened, running
 from bench.figures import CannotMeasure, percentile
 from bench.peers import AT_ONCE, PEERS, PROMPT, Countdown, Enqueue
 from bench.stages import LagProbe
@@ -40,7 +40,7 @@ async def matinee(folder: str, countdown: Countdown) -> AsyncIterator[Enqueue]:
             countdown.job()
 
     numbers = iter(range(1, 2**62))
-    async with opened(Path(folder), InstantProvider(AT_ONCE), SystemClock(), ended) as core, core.running():
+    async with opened(Path(folder), InstantProvider(AT_ONCE), SystemClock(), ended) as core, running(core):
 
         async def enqueue() -> None:
             number = next(numbers)

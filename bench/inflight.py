@@ -18,7 +18,7 @@ from pathlib import Path
 
 import psutil
 
-from bench.core import core_on
+from bench.core import core_on, running
 from bench.figures import Figure, Goal, percentile
 from bench.filling import fill_submitted
 from bench.stages import run_module
@@ -74,7 +74,7 @@ async def look(jobs: int, seconds: float) -> Seen:
             provider = SimulatedProvider(clock, courses, chance)
             provider.accepted = dict.fromkeys(courses, 0.0)
             before = _resident()
-            async with core_on(database, provider, clock).running():
+            async with running(core_on(database, provider, clock)):
                 await clock.run(lambda: all(provider.questions.values()))
                 each = (_resident() - before) / jobs
                 begun = clock.monotonic() + 1

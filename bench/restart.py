@@ -14,7 +14,7 @@ from pathlib import Path
 import aiohttp
 
 from bench.asked import REPORT
-from bench.core import opened
+from bench.core import opened, running
 from bench.figures import CannotMeasure, Figure, Goal, percentile
 from bench.filling import fill_submitted
 from bench.stages import ROOT, LagProbe
@@ -46,7 +46,7 @@ async def measure(plan: Plan | None = None) -> list[Figure]:
             begun, worked = time.monotonic(), time.process_time()
             provider = PipeletProvider("bench-token", base_url=url, concurrency=_CONCURRENCY)
             try:
-                async with opened(folder, provider, SystemClock()) as core, core.running():
+                async with opened(folder, provider, SystemClock()) as core, running(core):
                     report = await _all_asked(session, url, plan.jobs, begun + _PATIENCE)
                     worked = time.process_time() - worked
             finally:

@@ -1,6 +1,6 @@
 """The sockets of the core: what jobs need from providers, storage, media, Discord and time."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -101,6 +101,9 @@ class Pictures(Protocol):
 
     def forget(self, name: str) -> None: ...
 
+    async def forget_strangers(self, seconds: float, known: Set[str]) -> None:
+        """Remove what was written so long ago and is no file of the `known`, named without what follows a dot."""
+
 
 class Artifacts(Protocol):
     """Results on disk (R12). Bytes are checked before they count as made."""
@@ -129,6 +132,9 @@ class Artifacts(Protocol):
     def path(self, artifact: Artifact) -> Path: ...
 
     def forget(self, artifact: Artifact) -> None: ...
+
+    async def forget_strangers(self, seconds: float, known: Set[str]) -> None:
+        """As for pictures."""
 
 
 class UnusableMedia(Exception):
@@ -299,6 +305,9 @@ class JobStore(Protocol):
 
     async def files_gone(self, job: Job) -> None:
         """The job's files were removed: it is not expired again."""
+
+    async def files(self) -> Set[str]:
+        """Jobs with files, their pictures and films, by name without what follows a dot. Reads all their rows."""
 
 
 @dataclass(frozen=True, slots=True)

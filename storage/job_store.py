@@ -1,7 +1,7 @@
 """ports.JobStore on SQLite: every method one transaction, every move a compare-and-set."""
 
 import sqlite3
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence, Set
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -183,6 +183,13 @@ class SqliteJobStore:
 
     async def files_gone(self, job: Job) -> None:
         await self._database.write(lambda connection: self._jobs.forget_files(connection, id=job.id))
+
+    async def files(self) -> Set[str]:
+        def work(connection: sqlite3.Connection) -> Set[str]:
+            names = {name for row in self._jobs.files(connection) for name in row if name is not None}
+            return {name.partition(".")[0] for name in names}
+
+        return await self._database.read(work)
 
     async def _list(self, query: Callable[[sqlite3.Connection], Any]) -> Sequence[Job]:
         return await self._database.read(lambda connection: [to_job(row) for row in query(connection)])

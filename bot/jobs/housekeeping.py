@@ -15,6 +15,7 @@ log = logging.getLogger(__name__)
 
 DAY = timedelta(days=1).total_seconds()
 _SWEEP_EVERY = timedelta(minutes=10).total_seconds()
+_TIDY_EVERY = timedelta(hours=1).total_seconds()
 _REFRESH_EVERY = timedelta(minutes=1).total_seconds()
 _TURN_EVERY = timedelta(minutes=5).total_seconds()
 
@@ -37,7 +38,10 @@ class Housekeeping:
 
     def chores(self) -> Sequence[Callable[[], Coroutine[Any, Any, None]]]:
         """Each runs until it is cancelled."""
-        every = ((self.sweep, _SWEEP_EVERY), (self.refresh, _REFRESH_EVERY), (self._turn, _TURN_EVERY))
+        every = (
+            (self.sweep, _SWEEP_EVERY), (self.tidy, _TIDY_EVERY), (self.refresh, _REFRESH_EVERY),
+            (self._turn, _TURN_EVERY),
+        )  # fmt: skip
         return [partial(self._forever, work, seconds) for work, seconds in every]
 
     async def _forever(self, work: Callable[[], Coroutine[Any, Any, None]], every: float) -> None:
@@ -65,6 +69,12 @@ class Housekeeping:
             self._artifacts.forget(job.artifact)
         for name in job.request.images:
             self._pictures.forget(name)
+
+    async def tidy(self) -> None:
+        """Remove files that no row knows: of a stop before a commit, or of a database that was restored."""
+        known = await self._store.files()
+        for keeper in (self._artifacts, self._pictures):
+            await keeper.forget_strangers(self._keep_seconds + DAY, known)
 
     async def refresh(self) -> None:
         for provider in self._catalog.providers:

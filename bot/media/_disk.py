@@ -2,6 +2,8 @@
 
 import hashlib
 import os
+import re
+from collections.abc import Set
 from pathlib import Path
 
 # Until then, what a stopped bot had received is still looked at (`left_over`); other processes may share the folder.
@@ -31,11 +33,25 @@ def make(folder: Path) -> None:
     Raises OSError when it cannot be written to.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    before = _now(folder) - STALE_SECONDS
+    for part in folder.glob("*.part*"):
+        if part.stat().st_mtime < before:
+            part.unlink(missing_ok=True)
+
+
+def forget_strangers(folder: Path, ours: re.Pattern[str], seconds: float, known: Set[str]) -> None:
+    """Remove files with names like `ours`, written so long ago, that are not `known` by what is before a dot."""
+    before = _now(folder) - seconds
+    for file in folder.iterdir():
+        strange = ours.fullmatch(file.name) is not None and file.name.partition(".")[0] not in known
+        if strange and file.stat().st_mtime < before:
+            file.unlink()
+
+
+def _now(folder: Path) -> float:
+    """The file system's own time: a shared one may go by another clock."""
     probe = folder / f"{os.getpid()}.part"
     probe.touch()
-    # The file system's own time: a shared one may go by another clock.
     now = probe.stat().st_mtime
     probe.unlink()
-    for part in folder.glob("*.part*"):
-        if part.stat().st_mtime < now - STALE_SECONDS:
-            part.unlink(missing_ok=True)
+    return now

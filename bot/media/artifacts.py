@@ -4,7 +4,7 @@ import asyncio
 import logging
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -205,6 +205,9 @@ class CheckedArtifacts:
         path = self.path(artifact)
         stem, *rest = path.name.split(".")
         _remove(path, *(self._folder.glob(f"{stem}.*.*") if len(rest) == 1 else ()))
+
+    async def forget_strangers(self, seconds: float, known: Set[str]) -> None:
+        await asyncio.to_thread(_disk.forget_strangers, self._folder, _NAME, seconds, known)
 
 
 async def _twice(children: Children, order: dict[str, object], at_work: AtWork) -> dict[str, object]:

@@ -6,7 +6,7 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from pathlib import Path
 
 from bot.domain.errors import BadPicture, PictureProblem, StorageUnavailable
@@ -111,6 +111,9 @@ class SafePictures:
 
     def forget(self, name: str) -> None:
         self.path(name).unlink(missing_ok=True)
+
+    async def forget_strangers(self, seconds: float, known: Set[str]) -> None:
+        await asyncio.to_thread(_disk.forget_strangers, self._folder, _NAME, seconds, known)
 
 
 def _checked(data: Path, most: int) -> str:

@@ -49,3 +49,9 @@ ORDER BY ended_at;
 
 -- name: forget_files!
 UPDATE jobs SET has_files = 0 WHERE id = :id;
+
+-- name: files
+-- Of every job that has files: its id, its film and each of its pictures.
+SELECT jobs.id, json_extract(artifact, '$.name'), image.value
+FROM jobs LEFT JOIN json_each(request, '$.images') AS image
+WHERE has_files = 1;

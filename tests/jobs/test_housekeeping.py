@@ -1,6 +1,7 @@
 """Files past their time go; providers that can describe their models are asked again; a guild's rules are kept."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,21 @@ class TestSweeping:
         await world.clock.advance(KEEP_DAYS * DAY + 3600)
         assert not film.exists()
         assert failures == []
+
+
+class TestTidying:
+    async def test_an_old_file_that_no_row_knows_goes(self, world: World):
+        film, picture = await made(world)
+        waiting = await world.ask("wan22-fast-i2v", capability=Capability.IMAGE_TO_VIDEO, uploads=[PICTURE])
+        strangers = [film.with_name("v-gone.mp4"), picture.with_name("gone.jpg"), film.with_name("notes.txt")]
+        for file in (film, picture, *strangers, world.pictures.path(waiting.request.images[0])):
+            file.touch()
+            os.utime(file, (0, 0))
+        young = picture.with_name("young.jpg")
+        young.touch()
+        await world.housekeeping.tidy()
+        assert [file.exists() for file in strangers] == [False, False, True]
+        assert all(file.exists() for file in (film, picture, young, world.pictures.path(waiting.request.images[0])))
 
 
 class TestRefreshing:

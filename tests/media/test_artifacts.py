@@ -348,6 +348,15 @@ async def test_a_forgotten_film_takes_its_smaller_copies_along(artifacts: Checke
     artifacts.forget(whole)
 
 
+async def test_old_films_that_nobody_knows_are_removed_with_their_copies(artifacts: CheckedArtifacts) -> None:
+    old, known, young = [await keep(artifacts, kit.film(), job_id) for job_id in ("j1", "j2", "j3")]
+    copies = [await artifacts.fit(whole, whole.size - 1) for whole in (old, known)]
+    for artifact in (old, known, *copies):
+        os.utime(artifacts.path(artifact), (0, 0))
+    await artifacts.forget_strangers(60, {"v-j2"})
+    assert [artifacts.path(each).exists() for each in (old, known, young, *copies)] == [False, True, True, False, True]
+
+
 async def test_a_part_of_an_earlier_run_is_written_over(artifacts: CheckedArtifacts) -> None:
     artifacts.part(kit.job()).write_bytes(bytes(1 << 20))
     assert not artifacts.part(kit.job()).exists()

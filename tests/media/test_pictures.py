@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import os
 import random
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -482,6 +483,17 @@ async def test_a_forgotten_picture_is_gone_and_may_be_forgotten_again(studio: St
     studio.pictures.forget(picture.name)
     studio.pictures.forget(picture.name)
     assert not studio.pictures.path(picture.name).exists()
+
+
+async def test_old_pictures_that_nobody_knows_are_removed_and_nothing_else(studio: Studio) -> None:
+    old, known, young = [(await studio.prepare(kit.encoded(kit.four_corners(), "PNG"), WIDE))[0] for _ in range(3)]
+    others = studio.pictures.path(old.name).with_name("notes.txt")
+    others.touch()
+    for file in (studio.pictures.path(old.name), studio.pictures.path(known.name), others):
+        os.utime(file, (0, 0))
+    await studio.pictures.forget_strangers(60, {known.name.removesuffix(".jpg")})
+    assert [studio.pictures.path(each.name).exists() for each in (old, known, young)] == [False, True, True]
+    assert others.exists()
 
 
 @pytest.mark.parametrize("name", ["../config.toml", "a/b.jpg", "", ".jpg", "x.jpg\n", "A" * 32 + ".jpg"])

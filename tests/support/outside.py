@@ -4,8 +4,9 @@ It outlives a crash. What faces it (`Reaching`) dies with its process: from then
 """
 
 import asyncio
+import re
 from collections import defaultdict, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from bot.domain.job import (
     RemoteHandle,
     RemoteStatus,
 )
+from bot.media import _disk
 from bot.ports import Delivered, Place, UnusableMedia
 from bot.providers._pipelet_models import MODELS
 from tests.support.clock import VirtualClock
@@ -299,3 +301,6 @@ class PlainArtifacts:
 
     def forget(self, artifact: Artifact) -> None:
         self.path(artifact).unlink(missing_ok=True)
+
+    async def forget_strangers(self, seconds: float, known: Set[str]) -> None:
+        _disk.forget_strangers(self.folder, re.compile(r"v-.*\.mp4"), seconds, known)

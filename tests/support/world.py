@@ -2,8 +2,9 @@
 
 import asyncio
 import itertools
+import re
 import shutil
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence, Set
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,7 @@ from bot.jobs.catalog import Catalog
 from bot.jobs.core import Core, Plugs, Rules
 from bot.jobs.policy import Policies
 from bot.jobs.service import By, Draft, Upload
+from bot.media import _disk
 from bot.ports import Picture, Provider
 from storage.database import Database
 from storage.job_store import SqliteJobStore
@@ -108,6 +110,9 @@ class PlainPictures:
 
     def forget(self, name: str) -> None:
         self.path(name).unlink(missing_ok=True)
+
+    async def forget_strangers(self, seconds: float, known: Set[str]) -> None:
+        _disk.forget_strangers(self.folder, re.compile(r".*\.jpg"), seconds, known)
 
 
 @dataclass
