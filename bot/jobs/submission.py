@@ -186,20 +186,23 @@ class Submission:
 
     async def _wait(self, job: Job, error: ProviderError, cause: Cause) -> Job:
         """Nothing was spent: it goes back to its place, until its provider is asked again or patience ends."""
-        now = self._clock.now()
+        now, too_many = self._clock.now(), error.status == _RATE_LIMITED
         told = error.retry_after if isinstance(error, Unavailable) else None
         retry_at = None if told is None else now + min(told, LONGEST_HOLD)
-        again_at = next_try(error, job.tries, job.first_try_at or job.created_at, now, self._wait_seconds)
+        tries, first_try_at = job.tries, job.first_try_at or job.created_at
+        if job.cause not in (None, cause) or (tries == 1 and not too_many):
+            # What it has waited for until now was something else.
+            tries, first_try_at = 1, job.started_at or now
+        again_at = next_try(error, tries, first_try_at, now, self._wait_seconds)
         if again_at is None:
             return await self._store.settle(
                 job, error.evidence, JobState.REFUSED, status=error.status, retry_at=retry_at, cause=cause,
                 detail=error.detail, ended_at=now,
             )  # fmt: skip
         # A 429 names its own time and uses up no try.
-        tries = job.tries - 1 if error.status == _RATE_LIMITED else job.tries
         return await self._store.settle(
-            job, error.evidence, JobState.QUEUED, status=error.status, retry_at=retry_at, cause=cause, tries=tries,
-            not_before=again_at,
+            job, error.evidence, JobState.QUEUED, status=error.status, retry_at=retry_at, cause=cause,
+            tries=tries - too_many, first_try_at=first_try_at, not_before=again_at,
         )  # fmt: skip
 
     async def _shrink(self, job: Job, error: Rejected) -> Job:

@@ -131,6 +131,16 @@ class TestBusy:
         gaps = [at for at, call in world.studio.calls if call == "refuse"]
         assert all(later - earlier >= 1 for earlier, later in itertools.pairwise(gaps))
 
+    @pytest.mark.parametrize(
+        "before",
+        [[Unauthorized("p", "no credit", status=402)] * 4, [not_sent()] * 4, [busy(429, retry_after=200)] * 4],
+        ids=["no credit", "unreachable", "too many requests"],
+    )
+    async def test_its_five_minutes_begin_when_what_it_waited_for_before_is_over(self, world: World, before):
+        world.studio.fail("refuse", *before, busy(503), busy(503))
+        job = await world.ask(DIRECT)
+        assert (await world.ended(job)).state is JobState.DONE
+
     async def test_others_start_while_one_waits_for_its_provider(self, world: World):
         world.studio.fail("refuse", busy(503, retry_after=100))
         waiting = await world.ask(DIRECT)
