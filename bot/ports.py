@@ -153,7 +153,8 @@ class Outage:
 class Place:
     """Where a waiting job stands: `ahead` jobs of its guild start first; `ready_at` (epoch) once figures exist.
     `restarting`: this process starts no job any more, the next one will. `paused`: the guild is. `budget_at`: when the
-    guild can pay for it, if not yet (epoch, rounded); infinity while nobody knows."""
+    guild can pay for it, if not yet (epoch, rounded); infinity while nobody knows. `unserved`: its provider has it, and
+    is not configured now."""
 
     ahead: int
     ready_at: float | None
@@ -161,6 +162,7 @@ class Place:
     restarting: bool = False
     paused: bool = False
     budget_at: float | None = None
+    unserved: bool = False
 
 
 @dataclass(frozen=True, slots=True)

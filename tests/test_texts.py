@@ -277,7 +277,7 @@ def test_only_an_uncertain_job_may_have_been_charged(state: JobState, cause: Cau
     job = replace(JOB, state=state, cause=cause)
     for message in (texts.ending(job), texts.notice(job)):
         assert "failed" in message.content
-        unknown = state is JobState.LOST_RESULT and cause in (Cause.STUCK, Cause.RESULT_GONE)
+        unknown = state is JobState.LOST_RESULT and cause in (Cause.STUCK, Cause.RESULT_GONE, Cause.MODEL_GONE)
         assert ("may have been charged" in message.content) == (unknown or state is JobState.AMBIGUOUS)
 
 

@@ -32,7 +32,7 @@ class Announcer:
         self.refresh(job.to.guild_id)
         if job.state in _SHOWN:
             try:
-                self._delivery.show(job)
+                self._delivery.show(job, self._places.unserved(job))
             except Exception:
                 log.exception("not shown", extra={"job": job.id, "state": job.state.value})
 

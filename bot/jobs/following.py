@@ -47,6 +47,7 @@ class Following:
         self._stuck_seconds = stuck_seconds
         self._desks: dict[str, Desk] = {}
         self._watches: dict[str, Watch] = {}
+        self._unserved: dict[str, float] = {}
         self._call_back: Callable[[Job], None] = lambda _job: None
 
     def call_back(self, to: Callable[[Job], None]) -> None:
@@ -114,6 +115,13 @@ class Following:
                 return await self._submission.lost(job, Cause.RESULT_GONE)
             case Stuck(seconds):
                 return await self._give_up(job, handle, provider, seconds)
+
+    async def without_provider(self, job: Job) -> Job:
+        """Wait for a later start that has its provider again, as long as for one that says nothing new."""
+        now = self._clock.monotonic()
+        await self._clock.sleep(self._unserved.setdefault(job.id, now) + self._stuck_seconds - now)
+        log.error("gave up on a request whose provider is not configured", extra={"job": job.id})
+        return await self._submission.lost(job, Cause.MODEL_GONE)
 
     async def _give_up(self, job: Job, handle: RemoteHandle, provider: QueueProvider, seconds: float) -> Job:
         minutes = f"{seconds / 60:g}"

@@ -9,7 +9,7 @@ from bot.domain.errors import NoSuchModel
 from bot.domain.forecast import Crowd, Run, Standing, Turn, start_times
 from bot.domain.generation import GenerationRequest, ModelSpec
 from bot.domain.health import Trouble, trouble_of
-from bot.domain.job import Job
+from bot.domain.job import Job, JobState
 from bot.jobs.catalog import Catalog
 from bot.jobs.policy import Policies
 from bot.ports import Clock, JobStore, Measured, Offer, Outage, Place, Waiting
@@ -33,12 +33,19 @@ class Places:
 
     async def of(self, job: Job) -> Place:
         """`ready_at` stays None until jobs of the same model and size have been made."""
+        if (unserved := self.unserved(job)) is not None:
+            return unserved
         if job.state.active and job.started_at is not None:
             measured = await self._store.measured(job.request)
             ready_at = None if measured is None else max(self._clock.now(), job.started_at + measured.median)
             return Place(0, _grained(ready_at))
         ((_, place),) = await self.of_guild(job.to.guild_id, [job])
         return place
+
+    def unserved(self, job: Job) -> Place | None:
+        """None unless its provider has it and is not configured now."""
+        gone = job.state is JobState.SUBMITTED and self._catalog.provider(job.provider) is None
+        return Place(0, None, unserved=True) if gone else None
 
     async def offers(self, specs: Iterable[ModelSpec]) -> list[Offer]:
         """What each costs, and how long it takes."""

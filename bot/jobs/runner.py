@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+from collections import Counter
+from collections.abc import Iterable
 
 from bot.domain.errors import DeliveryError, DeliveryRevoked, Stale, StorageUnavailable, Undeliverable
 from bot.domain.job import Cause, Job, JobState
@@ -65,7 +67,8 @@ class Runner:
 
     async def start(self) -> None:
         """Take up everything that the rows say is unfinished, then let new jobs start."""
-        for number, job in enumerate(await self._store.unfinished()):
+        unfinished = await self._store.unfinished()
+        for number, job in enumerate(unfinished):
             self._live.update(job)
             if job.state is JobState.SUBMITTED and job.remote is not None and job.provider in self._queues:
                 self._following.watch(job, job.remote, self._queues[job.provider], at_once=True)
@@ -75,9 +78,16 @@ class Runner:
                 self._move(job, recovering=True)
             if number % _SLICE == 0:
                 await self._clock.sleep(0)
+        self._warn_of_unserved(unfinished)
         self._started = True
         for provider in self._catalog.providers:
             self._dispatchers.append(asyncio.create_task(self._dispatch(provider), name=f"dispatch {provider.name}"))
+
+    def _warn_of_unserved(self, jobs: Iterable[Job]) -> None:
+        asked_after = [job.provider for job in jobs if job.state is JobState.SUBMITTED]
+        for name, count in Counter(asked_after).items():
+            if self._catalog.provider(name) is None:
+                log.warning("%s is not configured: %s jobs wait for a start with [providers.%s]", name, count, name)
 
     async def stop(self, drain_seconds: float) -> None:
         """No new starts; polls end at once; calls that are held open get `drain_seconds`, then end as uncertain."""
@@ -249,6 +259,9 @@ class Runner:
 
     async def _follow(self, job: Job) -> Job:
         provider = self._queues.get(job.provider)
+        if job.remote is not None and self._catalog.provider(job.provider) is None:
+            self._announcer.changed(job)
+            return await self._following.without_provider(job)
         if job.remote is None or provider is None:
             return await self._submission.lost(job, Cause.MODEL_GONE)
         return await self._following.step(job, job.remote, provider)

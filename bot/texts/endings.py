@@ -78,6 +78,10 @@ _REASONS: dict[Cause, _Reason] = {
         "A moderator lets it go on or drops it with `/admin held`.",
     ),
 }
+_UNSERVED = _Reason(
+    "{provider}, which had it, is not configured here any more, so nobody could ask it for the result",
+    "Choose another model; `/models` lists them.",
+)
 _DROPPED = _Reason("a moderator dropped it, because it dates from before Matinee's database was restored from a backup")
 _MADE = frozenset({JobState.LOST_RESULT, JobState.UNDELIVERABLE, JobState.POISON})
 _QUOTED = frozenset({Cause.REJECTED, Cause.FAILED, Cause.BY_PROVIDER, Cause.STUCK})
@@ -148,6 +152,8 @@ def _story(job: Job, keep_days: float, *, advise: bool) -> str:
     reason = _REASONS[job.cause] if job.cause is not None else _UNKNOWN
     if _dropped(job):
         reason = _DROPPED
+    elif job.state is JobState.LOST_RESULT and job.cause is Cause.MODEL_GONE:
+        reason = _UNSERVED
     provider = maker(job.provider)
     price, _, most = job.detail.partition(" ")
     what = reason.what.format(provider=provider, price=code(price, 20), most=code(most, 20))
@@ -174,7 +180,7 @@ def _words(job: Job) -> str:
 
 
 def _spent(job: Job, provider: str) -> str:
-    unknown = job.state is JobState.LOST_RESULT and job.cause in (Cause.STUCK, Cause.RESULT_GONE)
+    unknown = job.state is JobState.LOST_RESULT and job.cause in (Cause.STUCK, Cause.RESULT_GONE, Cause.MODEL_GONE)
     if job.state is JobState.AMBIGUOUS or job.held_from is not None or unknown:
         return "It may have been charged."
     if job.cause is Cause.FAILED:

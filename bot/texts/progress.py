@@ -66,6 +66,12 @@ def _standing(job: Job, place: Place | None, progress: RemoteStatus | None) -> t
         return "queued", _waiting(job, place)
     if job.state in (JobState.RESULT, JobState.POSTING):
         return "posting", f"The {noun(job)} is made and will be posted here in a moment."
+    if place is not None and place.unserved:
+        provider = maker(job.provider)
+        return "waiting", (
+            f"{provider} has it, but is not configured here now, so nobody can ask it for the result. Nothing is lost "
+            "yet: it is asked again once the operator has put that right."
+        )
     match progress:
         case InQueue(position):
             return "waiting", f"{maker(job.provider)} has it in its own queue, position {position + 1}.{ready}"
