@@ -38,9 +38,12 @@ _BY_CODE = {
     10013: Answer.DM_CLOSED,
     20016: Answer.LATER,
     20028: Answer.LATER,
+    20029: Answer.LATER,
     30046: Answer.EDITED_ENOUGH,
     40003: Answer.LATER,
+    40004: Answer.LATER,
     40005: Answer.TOO_LARGE,
+    40006: Answer.LATER,
     40062: Answer.LATER,
     40333: Answer.LATER,
     50001: Answer.NO_PERMISSION,
@@ -52,6 +55,8 @@ _BY_CODE = {
     50045: Answer.TOO_LARGE,
     50083: Answer.CHANNEL_GONE,
     50278: Answer.DM_CLOSED,
+    110000: Answer.LATER,
+    110001: Answer.LATER,
     130000: Answer.LATER,
     160002: Answer.NO_REPLY,
     200000: Answer.FILTERED,
@@ -85,7 +90,10 @@ FAILURES = (
     ConnectionError,
     TimeoutError,
     json.JSONDecodeError,
+    KeyError,
 )
+# What discord.py 2.7.1 takes for granted in a 429; a proxy before Discord may leave it out.
+_HOW_LONG = "retry_after"
 
 
 class Refused(Exception):
@@ -97,7 +105,14 @@ class Refused(Exception):
 
 
 def read(error: Exception, *, own_token: bool = True) -> Refused:
-    """One of `FAILURES` as what it means. `own_token`: the call was made with the bot's own."""
+    """One of `FAILURES` as what it means. `own_token`: the call was made with the bot's own.
+
+    Raises any KeyError that is none of discord.py's.
+    """
+    if isinstance(error, KeyError):
+        if error.args != (_HOW_LONG,):
+            raise error
+        return Refused(Answer.LATER, 429)
     if isinstance(error, discord.RateLimited):
         return Refused(Answer.LATER, 429, wait=error.retry_after)
     if not isinstance(error, discord.HTTPException):
@@ -111,4 +126,7 @@ def _meaning(status: int, code: int) -> Answer:
         return _BY_CODE[code]
     if status >= 500:
         return Answer.DOUBT
+    if status == 403 and code == 0:
+        # Discord names what is missing; a page that stands before Discord does not.
+        return Answer.LATER
     return _BY_STATUS.get(status, Answer.INVALID)

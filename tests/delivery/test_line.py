@@ -1,5 +1,6 @@
 """What Discord's front says to everybody: bans, floods of refusals, and answers that are no answers."""
 
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -69,12 +70,29 @@ async def test_a_ban_stops_all_calls_for_ten_minutes(scene: Scene):
     assert scene.clock.monotonic() == 600
 
 
-@pytest.mark.parametrize("refusal", [cut, html(503), html(520)])
+def limited(**body: object) -> Refusal:
+    text = json.dumps({"message": "not so fast", **body}).encode()
+    return lambda: web.Response(status=429, body=text, headers={"Content-Type": "application/json", **VIA})
+
+
+@pytest.mark.parametrize("refusal", [cut, html(503), html(520), html(403), limited()])
 async def test_an_answer_that_is_none_makes_no_second_film(scene: Scene, refusal: Refusal):
     job = await scene.job()
     async with front(scene, [refusal, refusal]):
         delivered = await scene.delivery.deliver(job, scene.shelf.put(1000))
     assert [message.id for message in scene.films] == [delivered.message_id]
+    assert [message.channel for message in scene.films] == [scene.channel]
+    assert delivered.message_id != job.ack_message_id
+
+
+@pytest.mark.parametrize("code", [20016, 20028, 20029, 40062])
+@pytest.mark.parametrize(("retry_after", "naps"), [(0.01, []), (100, [100])])
+async def test_a_limit_that_says_how_long_is_waited_out(scene: Scene, code: int, retry_after: float, naps: list[float]):
+    job = await scene.job()
+    async with front(scene, [limited(retry_after=retry_after, code=code)]):
+        await scene.delivery.deliver(job, scene.shelf.put(1000))
+    assert len(scene.films) == 1
+    assert scene.clock.naps == naps
 
 
 async def test_an_answer_to_the_last_edit_that_makes_no_sense_does_not_count_as_told(scene: Scene):
@@ -196,3 +214,12 @@ async def test_a_dead_token_is_told_once_and_never_tried_again():
         with pytest.raises(DeliveryRevoked):
             await line.patiently(call)
     assert (asked, told) == (1, ["dead"])
+
+
+async def test_a_mistake_of_ours_is_no_answer_of_discords():
+    async def call() -> None:
+        raise KeyError("job")
+
+    clock = LeapingClock()
+    with pytest.raises(KeyError):
+        await Line(clock, Invalid(clock)).patiently(call)

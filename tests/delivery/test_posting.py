@@ -171,7 +171,7 @@ async def test_a_film_that_somebody_removed_is_not_posted_again(scene: Scene):
     assert scene.films == []
 
 
-@pytest.mark.parametrize("code", [20028, 20016, 40062, 130000])
+@pytest.mark.parametrize("code", [20028, 20016, 20029, 40004, 40006, 40062, 110000, 110001, 130000])
 async def test_what_passes_is_waited_out_with_the_same_nonce(scene: Scene, code: int):
     job = await scene.job()
     scene.discord.faults.add(Fault(POST, times=3, status=400, code=code))

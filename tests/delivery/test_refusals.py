@@ -60,7 +60,7 @@ async def test_without_the_right_to_write_the_film_goes_into_the_queue_message(s
     assert scene.direct == []
 
 
-@pytest.mark.parametrize(("status", "code"), [(403, 50013), (403, 50001), (400, 160002), (403, 0)])
+@pytest.mark.parametrize(("status", "code"), [(403, 50013), (403, 50001), (400, 160002), (403, 50009)])
 async def test_every_missing_permission_leads_to_the_queue_message(scene: Scene, status: int, code: int):
     job = await scene.job()
     scene.discord.faults.add(Fault(POST, status=status, code=code))
