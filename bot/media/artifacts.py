@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+from bot.domain.generation import Capability
 from bot.domain.job import MOST_CRASHES, Artifact, Job, MediaKind
 from bot.media import _disk
 from bot.media._child import AtWork, ChildFailed, Children, Limits, TooSlow
@@ -117,7 +118,7 @@ class CheckedArtifacts:
     async def _keep(self, job: Job, part: Path) -> Artifact:
         fixed = self._folder / f"{_checked(job)}.fixed.part"
         try:
-            found = first = await self._check(job.id, part)
+            found = first = _as_asked(job, await self._check(job.id, part))
             if first.task is not None:
                 await self._ask(job.id, part, task=first.task, target=str(fixed))
                 found = await self._finished(job.id, fixed)
@@ -219,6 +220,13 @@ async def _twice(children: Children, order: dict[str, object], at_work: AtWork) 
     except ChildFailed as error:
         log.warning("a media child failed, asking another", extra={"task": order["task"], "how": str(error)})
         return await children.ask(order, at_work)
+
+
+def _as_asked(job: Job, found: _Found) -> _Found:
+    film = found.kind is MediaKind.FILM
+    if film == (job.request.capability is Capability.TEXT_TO_IMAGE):
+        raise UnusableMedia("is a film, not a picture" if film else "is no film")
+    return found
 
 
 def _checked(job: Job) -> str:

@@ -13,6 +13,8 @@ from PIL import Image
 
 from bot.domain.generation import Capability, GenerationRequest
 from bot.domain.job import Destination, Job
+from bot.media._formats import HEAD_BYTES, sniff
+from bot.media.artifacts import STILLS
 
 pillow_heif.register_heif_opener()
 
@@ -24,9 +26,14 @@ CORNERS = {
 }
 
 
-def job(job_id: str = "j1") -> Job:
-    request = GenerationRequest(Capability.TEXT_TO_VIDEO, "m", "a cat")
+def job(job_id: str = "j1", capability: Capability = Capability.TEXT_TO_VIDEO) -> Job:
+    request = GenerationRequest(capability, "m", "a cat")
     return Job(job_id, 1, Destination(1, 2, 3, 10 << 20), request, "p", "nonce", 0.0)
+
+
+def job_of(body: bytes, job_id: str = "j1") -> Job:
+    """One that has asked for such a thing."""
+    return job(job_id, Capability.TEXT_TO_IMAGE if sniff(body[:HEAD_BYTES]) in STILLS else Capability.TEXT_TO_VIDEO)
 
 
 def four_corners(size: tuple[int, int] = (320, 192)) -> Image.Image:

@@ -15,6 +15,7 @@ import pytest
 import pytest_asyncio
 from PIL import Image
 
+from bot.domain.generation import Capability
 from bot.domain.job import Artifact, MediaKind
 from bot.media.artifacts import CheckedArtifacts
 from bot.ports import Artifacts, UnusableMedia
@@ -40,9 +41,10 @@ def artifacts(store: CheckedArtifacts) -> Iterator[CheckedArtifacts]:
 
 
 async def keep(artifacts: Artifacts, body: bytes, job_id: str = "j1") -> Artifact:
-    part = artifacts.part(kit.job(job_id))
+    job = kit.job_of(body, job_id)
+    part = artifacts.part(job)
     part.write_bytes(body)
-    return await artifacts.keep(kit.job(job_id), part)
+    return await artifacts.keep(job, part)
 
 
 async def refusal(artifacts: Artifacts, body: bytes, job_id: str = "j1") -> str:
@@ -336,6 +338,25 @@ async def test_a_picture_is_made_to_fit_as_a_jpeg(artifacts: CheckedArtifacts, k
     assert all(0 < fitted.size <= limit for fitted, limit in zip(results, limits, strict=True))
     assert all(fitted.kind is MediaKind.JPEG for fitted in results)
     assert results[0].width == 1024 > results[-1].width
+
+
+@pytest.mark.parametrize(
+    ("body", "asked", "why"),
+    [
+        (kit.encoded(kit.four_corners(), "JPEG"), Capability.TEXT_TO_VIDEO, "is no film"),
+        (kit.encoded(kit.four_corners(), "PNG"), Capability.IMAGE_TO_VIDEO, "is no film"),
+        (kit.film(), Capability.TEXT_TO_IMAGE, "is a film, not a picture"),
+    ],
+    ids=["a picture for a film", "a picture for an animated one", "a film for a picture"],
+)
+async def test_what_was_not_asked_for_is_unusable(
+    artifacts: CheckedArtifacts, body: bytes, asked: Capability, why: str
+):
+    job = kit.job("j1", asked)
+    part = artifacts.part(job)
+    part.write_bytes(body)
+    with pytest.raises(UnusableMedia, match=why):
+        await artifacts.keep(job, part)
 
 
 async def test_a_forgotten_film_takes_its_smaller_copies_along(artifacts: CheckedArtifacts) -> None:

@@ -27,9 +27,10 @@ async def artifacts(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[C
 
 
 async def keep(artifacts: CheckedArtifacts, body: bytes) -> tuple[Artifact, Path]:
-    part = artifacts.part(kit.job())
+    job = kit.job_of(body)
+    part = artifacts.part(job)
     part.write_bytes(body)
-    kept = await artifacts.keep(kit.job(), part)
+    kept = await artifacts.keep(job, part)
     return kept, artifacts.path(kept)
 
 

@@ -198,7 +198,7 @@ class Play:
         self._kept.append((case, self._pictures.path(picture.name)))
 
     async def _as_provider(self, case: Case, path: Path) -> None:
-        job = kit.job(f"j{case.number}")
+        job = kit.job_of(path.read_bytes(), f"j{case.number}")
         part = self._artifacts.part(job)
         part.hardlink_to(path)
         artifact = await self._artifacts.keep(job, part)
