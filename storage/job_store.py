@@ -65,6 +65,8 @@ class SqliteJobStore:
                 raise NotAllowed(Rule.ALREADY_RETRIED)
             self._check_price(job, caps)
             self._check_room(connection, job, caps)
+            if job.retry_of:
+                self._jobs.forget_abandoned_retry(connection, job_id=job.retry_of)
             self._jobs.insert_job(connection, **to_row(job))
             return job
 

@@ -9,7 +9,11 @@ VALUES (:id, :interaction_id, :guild_id, :channel_id, :member_id, :file_limit, :
 SELECT 1 FROM jobs WHERE interaction_id = :interaction_id;
 
 -- name: retried_already^
-SELECT 1 FROM jobs WHERE retry_of = :job_id;
+SELECT 1 FROM jobs WHERE retry_of = :job_id AND state <> 'abandoned';
+
+-- name: forget_abandoned_retry!
+-- Nobody was told of it: the job may be retried again.
+UPDATE jobs SET retry_of = NULL WHERE retry_of = :job_id AND state = 'abandoned';
 
 -- name: job_by_id^
 SELECT * FROM jobs WHERE id = :id;

@@ -417,6 +417,17 @@ class TestRetrying:
                 if not isinstance(result, Job)
             )
 
+    async def test_one_that_the_member_was_never_told_of_does_not_count(self, tmp_path: Path):
+        async with running(tmp_path) as world:
+            first = await self.refused_job(world)
+            draft = await world.jobs.draft_retry(first.id, by(), 5)
+            unseen = await world.queue(draft, retry_of=first.id, acknowledge=False)
+            assert await rule(world.jobs.accept(draft, 99, first.id)) is Rule.ALREADY_RETRIED
+            await world.jobs.abandon(unseen)
+            again = await world.queue(draft, retry_of=first.id)
+            assert (await world.ended(again)).state is JobState.DONE
+            assert await rule(world.jobs.accept(draft, 100, first.id)) is Rule.ALREADY_RETRIED
+
     async def test_a_refused_retry_keeps_the_pictures_for_the_next_one(self, tmp_path: Path):
         async with running(tmp_path) as world:
             first = await self.refused_job(
