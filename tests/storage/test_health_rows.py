@@ -77,6 +77,26 @@ class TestClaims:
         await settle(shop, probe, Evidence.MADE)
         assert [await shop.claimed("chutes") is not None for _ in range(4)] == [True, True, True, False]
 
+    async def test_a_provider_that_takes_a_job_to_make_it_later_is_asked_as_ever(self, shop: Shop):
+        await settle(shop, await claimed(shop), Evidence.REFUSED, 401)
+        await shop.queued("chutes", request=request(FAST))
+        shop.clock.time += 61
+        probe = await shop.claimed("chutes")
+        assert await shop.claimed("chutes") is None
+        await shop.store.move(probe, JobState.SUBMITTED)
+        assert await shop.claimed("chutes") is not None
+        assert await shop.store.troubles() == []
+
+    async def test_one_that_was_not_asked_after_all_has_said_nothing(self, shop: Shop):
+        await settle(shop, await claimed(shop), Evidence.REFUSED, 401)
+        shop.clock.time += 61
+        for _ in range(2):
+            await shop.queued("chutes", request=request(FAST))
+        probe = await shop.claimed("chutes")
+        await shop.store.settle(probe, Evidence.NOT_SENT, JobState.REFUSED, cause=Cause.PICTURE_GONE)
+        assert await shop.claimed("chutes") is not None
+        assert await shop.claimed("chutes") is None
+
     async def test_a_hold_ends_when_it_was_said_to(self, shop: Shop):
         job = await claimed(shop)
         await settle(shop, job, Evidence.REFUSED, 429, retry_at=shop.clock.now() + 30)

@@ -134,8 +134,9 @@ class TestAdding:
     async def test_what_runs_or_ended_leaves_its_place(self, shop: Shop):
         caps = limits(queued_per_member=1)
         first = await shop.queued()
-        with pytest.raises(RateLimited):
+        with pytest.raises(RateLimited) as refused:
             await shop.store.add(job(), caps)
+        assert refused.value.retry_at == shop.clock.now() + 60
         await shop.claimed()
         second = await shop.queued()
         await shop.store.move(second, JobState.CANCELLED)
@@ -193,6 +194,16 @@ class TestMoving:
         made = await shop.store.settle(running, Evidence.MADE, JobState.RESULT, artifact=FILM)
         assert made.discard is Cause.BY_MODERATOR
         assert made == await shop.store.get(running.id)
+
+    async def test_a_job_has_files_from_its_film_on_until_they_are_gone(self, shop: Shop):
+        await shop.queued()
+        running = await shop.claimed()
+        made = await shop.store.settle(running, Evidence.MADE, JobState.RESULT, artifact=FILM)
+        ended = await shop.store.move(made, JobState.LOST_RESULT, ended_at=5.0)
+        await shop.store.move(await shop.queued(), JobState.CANCELLED, ended_at=5.0)
+        assert await shop.store.expired(10.0) == [ended]
+        await shop.store.files_gone(ended)
+        assert await shop.store.expired(10.0) == []
 
     async def test_who_does_not_know_the_queue_message_yet_looks_again(self, shop: Shop):
         received = await shop.store.add(job(), LIMITS)

@@ -97,6 +97,7 @@ async def test_what_alone_costs_more_than_the_cap_is_refused_and_keeps_nobody_wa
     with pytest.raises(NotAllowed) as refused:
         await till.store.add(job(request=request("dear")), limits(spend_per_day=0.5))
     assert (refused.value.rule, refused.value.detail) == (Rule.TOO_EXPENSIVE, "0.7 0.5")
+    assert await till.store.add(job(member=3, request=request("dear")), limits(spend_per_day=0.7)) is not None
     await till.limit(spend_per_day=0.5)
     cheap = await ask(till, "cheap", member=2)
     assert (await till.claimed()).id == cheap.id

@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from bot.domain.errors import Evidence
-from bot.domain.job import Cause, JobState
+from bot.domain.job import Cause, Job, JobState
+from bot.ports import Claim
+from storage.job_store import SqliteJobStore
 from storage.witness import Witness
 from tests.support.rows import LIMITS, job
 from tests.support.store import Shop, opened
@@ -128,6 +130,24 @@ async def test_numbers_of_attempts_since_the_backup_are_not_used_again(tmp_path:
         again = await shop.claimed()
     assert again is not None
     assert again.attempt_id == (claimed.attempt_id or 0) + 1
+
+
+async def test_the_last_of_the_calls_to_come_is_written_down_before_anybody_hears_of_one(tmp_path: Path):
+    happened: list[object] = []
+
+    async def seen(claimed: Job) -> None:
+        happened.append(("written", claimed.attempt_id))
+
+    async with opened(tmp_path / "matinee.db") as shop:
+        for _ in range(3):
+            await shop.queued()
+        store = SqliteJobStore(
+            shop.database, LIMITS, shop.clock, lambda heard: happened.append(heard.attempt_id), witness=seen
+        )
+        claim = await store.claim("pipelet", 9, shop.clock.now(), 9)
+        assert await store.claim("pipelet", 9, shop.clock.now(), 9) == Claim((), None)
+    first, second, third = [claimed.attempt_id for claimed in claim.jobs]
+    assert happened == [("written", third), first, second, third]
 
 
 async def test_a_held_job_that_tried_out_its_provider_keeps_nobody_from_it(tmp_path: Path):
