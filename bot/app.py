@@ -33,7 +33,7 @@ from bot.media.pictures import SafePictures
 from bot.models import build_providers, check_models, defaults_of, prices_of, stand_ins_of
 from bot.web.health import HealthPages
 from cogs import add_cogs
-from storage.database import Database, UnusableDatabaseError, caution
+from storage.database import OPENING_SECONDS, Database, UnusableDatabaseError, caution, is_busy
 from storage.job_store import SqliteJobStore
 from storage.policy_store import SqlitePolicyStore
 from storage.tenancy import InUseError, sole_tenant
@@ -157,7 +157,7 @@ class App:
         """Is this the database that this machine has worked with? Then it has one more turn (R14)."""
         try:
             held = await self._witness.hold_if_restored()
-            await self._witness.turn()
+            await self._witness.turn(OPENING_SECONDS)
         except StorageUnavailable as error:
             raise _cannot_open(self._settings.storage.path, error.__cause__) from None
         if held:
@@ -300,6 +300,10 @@ def _cannot_open(path: Path, why: object) -> ConfigurationError:
         return ConfigurationError(
             f"configuration: storage.url: {path} holds no sound SQLite database ({why}); "
             f"fix: name another file, or put a backup in its place"
+        )
+    if isinstance(why, sqlite3.OperationalError) and is_busy(why):
+        return ConfigurationError(
+            f"configuration: storage.url: {path} is locked by another program; fix: end that program's transaction"
         )
     return ConfigurationError(
         f"configuration: storage.url: {path} cannot be opened ({why}); "

@@ -28,6 +28,8 @@ Work = Callable[[sqlite3.Connection], Result]
 # https://sqlite.org/wal.html, "The WAL-reset bug".
 _SAFE_WITH_OTHERS = (3, 51, 3)
 _BUSY_MS = 400
+# A start waits for another program's transaction, a backup's say: who is not started again would stay away.
+OPENING_SECONDS = 15.0
 # All of their callers go on at once, and keep the event loop from everybody else.
 _MOST_TOGETHER = 64
 _BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
@@ -194,11 +196,19 @@ def _snapshot(connection: sqlite3.Connection, work: Work[Result]) -> Result:
             connection.execute("ROLLBACK")
 
 
+def is_busy(error: sqlite3.OperationalError) -> bool:
+    """Whether another program has the file now."""
+    return _primary(error) in _BUSY
+
+
+def _primary(error: sqlite3.OperationalError) -> int:
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF
+
+
 def _translate(error: sqlite3.OperationalError) -> Exception:
-    primary = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    if primary in _BUSY:
+    if is_busy(error):
         return StorageUnavailable(full=False)
-    if primary in _FULL:
+    if _primary(error) in _FULL:
         return StorageUnavailable(full=True)
     return error
 
@@ -215,7 +225,7 @@ def caution(version: tuple[int, ...] = sqlite3.sqlite_version_info) -> str | Non
 
 def _prepare(connection: sqlite3.Connection) -> None:
     connection.row_factory = sqlite3.Row
-    connection.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
+    connection.execute(f"PRAGMA busy_timeout = {round(OPENING_SECONDS * 1000)}")
     (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
     if found != "ok":
         raise DamagedError(found)
@@ -224,6 +234,7 @@ def _prepare(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
     _migrate(connection)
+    connection.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
 
 
 def _prepare_reader(connection: sqlite3.Connection) -> None:

@@ -9,12 +9,12 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 
 from bot.domain.job import Job
-from storage.database import Database, load_queries
+from storage.database import OPENING_SECONDS, Database, load_queries
 
 log = logging.getLogger(__name__)
 
 _LONGEST = 200
-# A start and a stop wait for it.
+# A stop waits for it.
 _PATIENCE = 1.0
 
 
@@ -58,13 +58,13 @@ class Witness:
             self._queries.set_turns(connection, turns=max(known.turns, self._written.turns))
             return held
 
-        return await self._database.write(work, _PATIENCE)
+        return await self._database.write(work, OPENING_SECONDS)
 
-    async def turn(self) -> None:
+    async def turn(self, patience: float = _PATIENCE) -> None:
         """A start, or a while in which something may have changed: a backup from before it is an old one.
 
-        Raises StorageUnavailable."""
-        await self._database.write(self._queries.take_turn, _PATIENCE)
+        `patience` is in seconds. Raises StorageUnavailable."""
+        await self._database.write(self._queries.take_turn, patience)
         await self._reach(await self._database.read(self._mark))
 
     async def claimed(self, job: Job) -> None:

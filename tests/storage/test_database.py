@@ -124,6 +124,21 @@ class TestBusy:
         assert (await move).state is JobState.CANCELLED
         lock.close()
 
+    async def test_a_start_waits_for_another_program(self, tmp_path: Path):
+        path = tmp_path / "matinee.db"
+        lock = other(path)
+        lock.execute("BEGIN EXCLUSIVE")
+        opening = asyncio.create_task(Database.open(path))
+        await asyncio.sleep(0.9)
+        assert not opening.done()
+        lock.execute("ROLLBACK")
+        lock.close()
+        database = await opening
+        assert (
+            await database.read(lambda connection: connection.execute("SELECT count(*) FROM jobs").fetchone()[0]) == 0
+        )
+        await database.close()
+
 
 class TestFull:
     async def fill(self, shop: Shop) -> None:
