@@ -20,6 +20,10 @@ from bot.domain.limits import GuildLimits
 from bot.domain.messages import Message, Verb
 from bot.ports import Block, Measured, Offer, Outage, Place
 from bot.providers.chutes import MODELS as CHUTES_MODELS
+from bot.providers.chutes import ChutesProvider
+from bot.providers.cogvideox import CogVideoXProvider
+from bot.providers.pipelet import PipeletProvider
+from bot.texts.words import billed
 
 REQUESTER = 811111111111111111
 HOSTILE = [
@@ -279,6 +283,25 @@ def test_only_an_uncertain_job_may_have_been_charged(state: JobState, cause: Cau
         assert "failed" in message.content
         unknown = state is JobState.LOST_RESULT and cause in (Cause.STUCK, Cause.RESULT_GONE, Cause.MODEL_GONE)
         assert ("may have been charged" in message.content) == (unknown or state is JobState.AMBIGUOUS)
+
+
+@pytest.mark.parametrize("state", [state for state in JobState if state.failed])
+@pytest.mark.parametrize("cause", [None, *Cause])
+def test_who_sends_no_bill_is_not_said_to_charge(state: JobState, cause: Cause | None) -> None:
+    job = replace(JOB, state=state, cause=cause, provider="cogvideox")
+    for content in (texts.ending(job).content, texts.notice(job).content, *texts.queue_list([], [job])):
+        assert not re.search("may have been|counts as spent|cost again|bill", content)
+    assert "Nothing was charged." in texts.notice(job).content
+
+
+def test_a_job_that_runs_on_where_nobody_bills_is_not_said_to_be_paid_for() -> None:
+    running = replace(JOB, state=JobState.SUBMITTING, provider="cogvideox")
+    assert not re.search("paid|spent|costs", texts.still_running(running).content + texts.thrown_away(running))
+
+
+@pytest.mark.parametrize("adapter", [ChutesProvider, CogVideoXProvider, PipeletProvider])
+def test_whose_words_speak_of_money_is_as_its_adapter_says(adapter: type) -> None:
+    assert billed(adapter.name) == adapter.billed
 
 
 def test_a_failed_pipelet_job_says_what_is_not_known_about_its_bill() -> None:

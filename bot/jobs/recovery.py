@@ -44,4 +44,4 @@ class Recovery:
         if (made := await self._submission.salvaged(job)) is not None:
             return made
         log.warning("cut off while it was submitted", extra={"job": job.id, "provider": job.provider})
-        return await self._submission.uncertain(job, Cause.RESTARTED)
+        return await self._submission.cut_off(job)

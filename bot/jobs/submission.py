@@ -72,7 +72,7 @@ class Submission:
         try:
             handle = await call
         except asyncio.CancelledError:
-            return await self.salvaged(job) or await self.uncertain(job, Cause.RESTARTED)
+            return await self._let_go(job, provider)
         except TooOld:
             # This process was suspended since the claim (R8). No byte has left, and no try is used up.
             return await self._store.settle(job, Evidence.NOT_SENT, JobState.QUEUED, tries=job.tries - 1, cause=None)
@@ -133,6 +133,20 @@ class Submission:
         """Nobody can know whether it was paid for."""
         return await self._paid(job, Evidence.AMBIGUOUS, JobState.AMBIGUOUS, cause, detail, status)
 
+    async def _let_go(self, job: Job, provider: Provider) -> Job:
+        """A stop ended the call. Raises CancelledError where the next start repeats it."""
+        made = await self.salvaged(job)
+        if made is None and _may_repeat(job, provider):
+            raise asyncio.CancelledError
+        return made or await self.uncertain(job, Cause.RESTARTED)
+
+    async def cut_off(self, job: Job) -> Job:
+        """An earlier process ended in the middle of the call."""
+        provider = self._catalog.provider(job.provider)
+        if provider is not None and _may_repeat(job, provider):
+            return await self._repeat(job, provider, Cause.RESTARTED)
+        return await self.uncertain(job, Cause.RESTARTED)
+
     async def lost(self, job: Job, cause: Cause, detail: str = "", status: int | None = None) -> Job:
         """Paid for, and nothing to show for it."""
         return await self._paid(job, Evidence.CHARGED_UNUSABLE, JobState.LOST_RESULT, cause, detail, status)
@@ -179,8 +193,8 @@ class Submission:
                 return await self._end(job, Evidence.REFUSED, JobState.REFUSED, cause, detail, status)
             case BadResponse():
                 return await self.lost(job, Cause.UNUSABLE, detail, status)
-            case Ambiguous() if not provider.billed and status in _SERVER_ERRORS and not job.repeated:
-                return await self._repeat(job, provider, error)
+            case Ambiguous() if status in _SERVER_ERRORS and _may_repeat(job, provider):
+                return await self._repeat(job, provider, Cause.NO_ANSWER, detail, status)
             case _:
                 return await self.uncertain(job, detail=detail, status=status)
 
@@ -217,7 +231,9 @@ class Submission:
                 job, Evidence.REFUSED, JobState.QUEUED, status=error.status, request=request, cause=None
             )
 
-    async def _repeat(self, job: Job, provider: Provider, error: ProviderError) -> Job:
+    async def _repeat(
+        self, job: Job, provider: Provider, cause: Cause, detail: str = "", status: int | None = None
+    ) -> Job:
         """Nobody bills a self-hosted provider: ask it once more when it says that it is well."""
         deadline = self._clock.monotonic() + _HEALTH_PATIENCE
         while self._clock.monotonic() < deadline:
@@ -227,9 +243,9 @@ class Submission:
                 await self._clock.sleep(_PAUSE)
                 continue
             return await self._store.settle(
-                job, Evidence.AMBIGUOUS, JobState.QUEUED, status=error.status, repeated=True
+                job, Evidence.AMBIGUOUS, JobState.QUEUED, status=status, cause=cause, repeated=True
             )
-        return await self.uncertain(job, detail=error.detail, status=error.status)
+        return await self.uncertain(job, cause, detail, status)
 
     async def _end(
         self, job: Job, evidence: Evidence, to: JobState, cause: Cause, detail: str = "", status: int | None = None
@@ -237,6 +253,10 @@ class Submission:
         return await self._store.settle(
             job, evidence, to, status=status, cause=cause, detail=detail, ended_at=self._clock.now()
         )
+
+
+def _may_repeat(job: Job, provider: Provider) -> bool:
+    return not provider.billed and not job.repeated
 
 
 def _cause_of_waiting(error: ProviderError) -> Cause:

@@ -6,7 +6,7 @@ from bot.domain.generation import Capability, ModelSpec, Option, duration_bounds
 from bot.domain.job import Job, JobState
 from bot.domain.messages import Button, Message, Verb
 from bot.ports import Offer
-from bot.texts.words import link, listed, maker, name, noun, number, one_page, pages, plain, span, when
+from bot.texts.words import billed, link, listed, maker, name, noun, number, one_page, pages, plain, span, when
 
 _COMMANDS = {
     Capability.TEXT_TO_VIDEO: "/video",
@@ -78,18 +78,22 @@ def still_running(job: Job) -> Message:
     """Offers what is left to do about a job that its provider does not stop."""
     if job.discard:
         return Message(f"Job `{job.id}` runs on at {maker(job.provider)}; its result will be thrown away.")
+    paid = "; it is paid for whatever happens" if billed(job.provider) else ""
     content = (
-        f"Job `{job.id}` has already started at {maker(job.provider)} and cannot be stopped there; it is paid for "
-        "whatever happens. It runs on and its result will be posted, unless you throw it away."
+        f"Job `{job.id}` has already started at {maker(job.provider)} and cannot be stopped there{paid}. "
+        "It runs on and its result will be posted, unless you throw it away."
     )
     return Message(content, (Button(Verb.DISCARD, job.id, "Throw the result away"),))
 
 
 def thrown_away(job: Job) -> str:
-    return f"The result of job `{job.id}` will be thrown away; it will not be posted. What it costs is spent."
+    spent = " What it costs is spent." if billed(job.provider) else ""
+    return f"The result of job `{job.id}` will be thrown away; it will not be posted.{spent}"
 
 
 def _state(job: Job) -> str:
+    if job.state is JobState.AMBIGUOUS and not billed(job.provider):
+        return "failed"
     unpaid = job.state in (JobState.ABANDONED, JobState.REFUSED)
     return _STATES[JobState.AMBIGUOUS if unpaid and job.charged else job.state]
 

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 
 from bot.domain.job import SHOWN_ELSEWHERE, Artifact, Cause, Job, JobState
 from bot.domain.messages import Button, Message, Verb
-from bot.texts.words import code, in_place_of, inert, link, maker, name, noun, number, size, span
+from bot.texts.words import billed, code, in_place_of, inert, link, maker, name, noun, number, size, span
 
 _RETRY_LABEL = "Retry"
 _ASK_LATER = "Try again in a few minutes, or choose another model."
 _COSTS_AGAIN = "Press Retry to ask again; that may cost again."
+_ASK_AGAIN = "Press Retry to ask again."
 _PERMISSIONS = "To post there, Matinee needs the permissions View Channel, Send Messages and Attach Files."
 
 
@@ -123,6 +124,13 @@ def notice(job: Job, keep_days: float = 7) -> Message:
     return Message(content, _retry(job), job.to.member_id)
 
 
+def pointer(job: Job) -> Message:
+    """The short reply for a film that the queue message holds."""
+    where = link(job, job.result_message_id) if job.result_message_id is not None else ""
+    content = f"<@{job.to.member_id}> your {noun(job)} is ready: {where} (job `{job.id}`, {name(job.request.model)})."
+    return Message(content, mention=job.to.member_id)
+
+
 def result(job: Job, artifact: Artifact, *, compressed_from: int | None = None) -> Message:
     """Goes with the file. `compressed_from` is the size in bytes before it was encoded again."""
     seconds = artifact.seconds
@@ -165,7 +173,8 @@ def _story(job: Job, keep_days: float, *, advise: bool) -> str:
             f"The file is kept for {number(keep_days)} days: `/show job:{job.id}` in an open channel delivers it, free."
         )
     if advise:
-        sentences.append(reason.advice)
+        free = reason.advice is _COSTS_AGAIN and not billed(job.provider)
+        sentences.append(_ASK_AGAIN if free else reason.advice)
     return " ".join(sentence for sentence in sentences if sentence)
 
 
@@ -180,6 +189,8 @@ def _words(job: Job) -> str:
 
 
 def _spent(job: Job, provider: str) -> str:
+    if not billed(job.provider):
+        return "Nothing was charged."
     unknown = job.state is JobState.LOST_RESULT and job.cause in (Cause.STUCK, Cause.RESULT_GONE, Cause.MODEL_GONE)
     if job.state is JobState.AMBIGUOUS or job.held_from is not None or unknown:
         return "It may have been charged."

@@ -41,11 +41,16 @@ def name(text: str) -> str:
 
 
 _MAKERS = {"chutes": "Chutes", "cogvideox": "CogVideoX", "pipelet": "Pipelet"}
+_SELF_HOSTED = frozenset({"cogvideox"})
 
 
 def maker(provider: str) -> str:
     """A provider as it writes itself; one of another version of Matinee by its id."""
     return _MAKERS.get(provider) or name(provider)
+
+
+def billed(provider: str) -> bool:
+    return provider not in _SELF_HOSTED
 
 
 def number(value: float) -> str:

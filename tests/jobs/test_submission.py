@@ -295,12 +295,16 @@ class TestMadeButUnusable:
         assert how(await world.ended(job)) == (JobState.LOST_RESULT, Cause.STORAGE_FULL)
 
 
+def self_hosted(*way):
+    return [ScriptedDirect(*way, billed=False)]
+
+
 class TestSelfHosted:
     """Nobody bills it: after a server error it is asked once more, when it says that it is well."""
 
     @pytest.fixture
     async def world(self, tmp_path):
-        async with running(tmp_path, providers=lambda *way: [ScriptedDirect(*way, billed=False)]) as world:
+        async with running(tmp_path, providers=self_hosted) as world:
             yield world
 
     async def test_it_is_repeated_once_when_it_is_healthy_again(self, world: World):
@@ -325,6 +329,34 @@ class TestSelfHosted:
         assert how(await world.ended(job)) == (JobState.AMBIGUOUS, Cause.NO_ANSWER)
         assert len(world.studio.paid) == 1
         assert 290 < world.clock.monotonic() < 330
+
+    async def test_a_call_that_a_stop_cuts_is_made_once_more_by_the_next_start(self, world: World, tmp_path: Path):
+        job = await world.ask(DIRECT)
+        await world.clock.advance(3)
+        await world.runner.stop(0)
+        world.studio.fail("healthy", *[not_sent()] * 3)
+        async with running(tmp_path, world.outside, providers=self_hosted) as world:
+            ended = await world.ended(job)
+            assert (ended.state, ended.repeated) == (JobState.DONE, True)
+            assert world.studio.count("healthy") == 4
+            assert await world.attempts() == [("E2", None), ("made", None)]
+
+    @pytest.mark.parametrize("answer", [None, Ambiguous("p", "oom", status=500)], ids=["making", "waiting for health"])
+    async def test_so_is_one_that_a_kill_cuts_but_not_a_second_time(self, world: World, tmp_path: Path, answer):
+        world.studio.seconds = 60
+        world.studio.fail("generate", answer)
+        world.studio.fail("healthy", *[not_sent() for _ in range(9)])
+        job = await world.ask(DIRECT)
+        await world.clock.advance(70 if answer else 30)
+        world.snapshot(tmp_path / "second")
+        world.studio.faults.clear()
+        async with running(tmp_path / "second", world.outside, providers=self_hosted) as second:
+            await second.clock.advance(30)
+            assert await second.state(job) == (JobState.SUBMITTING, Cause.RESTARTED)
+            second.snapshot(tmp_path / "third")
+        async with running(tmp_path / "third", world.outside, providers=self_hosted) as third:
+            assert how(await third.ended(job)) == (JobState.AMBIGUOUS, Cause.RESTARTED)
+        assert len(world.studio.paid) == 2
 
     async def test_nor_after_anything_but_a_server_error(self, world: World):
         world.studio.fail("generate", Ambiguous("p", "cut off"))
