@@ -112,7 +112,34 @@ class ChannelDelivery:
         return self._client.is_ready() and self._client.get_guild(job.to.guild_id) is None
 
     async def _to_channel(self, job: Job, fitting: Fitting, doubt: _Doubt) -> Delivered:
-        return await self._post(self._channel(job), job.to.guild_id, job, fitting, doubt)
+        channel = self._channel(job)
+        if await self._history.readable(channel, anchor(job)):
+            return await self._post(channel, job.to.guild_id, job, fitting, doubt)
+        return await self._out_of_sight(channel, job, fitting, doubt)
+
+    async def _out_of_sight(
+        self, channel: discord.PartialMessageable, job: Job, fitting: Fitting, doubt: _Doubt
+    ) -> Delivered:
+        """Where nothing could be found again the film goes into the queue message, which may be edited twice.
+
+        An earlier process may have been allowed to look, and have posted it. As long as Discord knows the nonce that is
+        cleared up; unless the queue message has the film, for then nothing was posted.
+        """
+        if doubt.doubtful:
+            doubt.unseen = True
+            if (given := await self._given_before(job)) is not None:
+                return given
+            made = Age(self._clock, job.made_at or 0.0)
+            if not made.over and not await self._in_acknowledgement(job):
+                return await self._send(channel, job.to.guild_id, job, fitting, doubt, made)
+        try:
+            return await self._into_acknowledgement(job, fitting)
+        except Refused as refused:
+            if refused.answer not in (Answer.MESSAGE_GONE, Answer.EDITED_ENOUGH):
+                raise
+            if doubt.doubtful:
+                raise Refused(Answer.NO_PERMISSION) from refused
+        return await self._send(channel, job.to.guild_id, job, fitting, doubt, Age(self._clock))
 
     async def _to_member(self, job: Job, fitting: Fitting, doubt: _Doubt) -> Delivered:
         direct = await self._direct(job)
@@ -143,7 +170,26 @@ class ChannelDelivery:
     async def _post(
         self, channel: discord.abc.Messageable, guild_id: int | None, job: Job, fitting: Fitting, doubt: _Doubt
     ) -> Delivered:
-        """Post with the job's nonce; whenever it is unknown what became of an earlier try, look first."""
+        """Post; when an earlier process may have done so, look first."""
+        age = Age(self._clock)
+        if doubt.doubtful:
+            found, age = await self._look(channel, job, doubt, None)
+            if found is not None:
+                return Delivered(found, direct=guild_id is None)
+            if guild_id is not None and (given := await self._given_before(job)) is not None:
+                return given
+        return await self._send(channel, guild_id, job, fitting, doubt, age)
+
+    async def _send(
+        self,
+        channel: discord.abc.Messageable,
+        guild_id: int | None,
+        job: Job,
+        fitting: Fitting,
+        doubt: _Doubt,
+        age: Age,
+    ) -> Delivered:
+        """Post with the job's nonce; whenever it is unknown what became of a try, look before the next."""
 
         async def attempt(film: Artifact) -> int:
             async def post() -> int:
@@ -152,13 +198,7 @@ class ChannelDelivery:
 
             return await self._line.post(post, look, age)
 
-        look, age = partial(self._look, channel, job, doubt), Age(self._clock)
-        if doubt.doubtful:
-            found, age = await look(None)
-            if found is not None:
-                return Delivered(found, direct=guild_id is None)
-            if guild_id is not None and (given := await self._given_before(job)) is not None:
-                return given
+        look = partial(self._look, channel, job, doubt)
         limit = self._limits.of(guild_id)
         if guild_id is not None:
             limit = min(limit, job.to.file_limit)
@@ -180,11 +220,14 @@ class ChannelDelivery:
         return message.id if message is not None else None, age
 
     async def _to_acknowledgement(self, job: Job, fitting: Fitting, doubt: _Doubt) -> Delivered:
+        if doubt.unseen:
+            # It may be in its channel, where its member sees it.
+            raise Refused(Answer.NO_PERMISSION)
+        return await self._into_acknowledgement(job, fitting)
+
+    async def _into_acknowledgement(self, job: Job, fitting: Fitting) -> Delivered:
         """The film takes the place of the queue message: an edit needs no permission to write, and may be repeated."""
-        if job.ack_message_id is None:
-            raise Refused(Answer.MESSAGE_GONE)
-        await self._board.leave(job)
-        message = self._channel(job).get_partial_message(job.ack_message_id)
+        message = await self._acknowledgement(job)
 
         async def attempt(film: Artifact) -> int:
             async def edit() -> int:
@@ -195,6 +238,24 @@ class ChannelDelivery:
 
         limit = min(job.to.file_limit, self._limits.of(job.to.guild_id))
         return Delivered(await fitting.deliver(limit, attempt, partial(self._limits.learn, job.to.guild_id)))
+
+    async def _in_acknowledgement(self, job: Job) -> bool:
+        """Whether the queue message holds the film: an edit of its words is answered with all of it."""
+        words = sendable(texts.queue_message(job))
+        try:
+            message = await self._acknowledgement(job)
+            return holds_film(job)(await self._line.patiently(lambda: message.edit(**words)))
+        except Refused as refused:
+            if refused.answer is Answer.MESSAGE_GONE:
+                return False
+            raise
+
+    async def _acknowledgement(self, job: Job) -> discord.PartialMessage:
+        """For edits of ours alone. Raises Refused where there is none."""
+        if job.ack_message_id is None:
+            raise Refused(Answer.MESSAGE_GONE)
+        await self._board.leave(job)
+        return self._channel(job).get_partial_message(job.ack_message_id)
 
     async def hand_over(self, job: Job, artifact: Artifact, limit: int, give: Give) -> int:
         async def attempt(film: Artifact) -> int:
@@ -237,12 +298,14 @@ class ChannelDelivery:
         if job.ack_message_id is None:
             # Ended before that message was known, which would say "queued" for ever.
             job = replace(job, ack_message_id=await self.find_acknowledgement(job))
-        # Where nothing could be posted, the queue message has become the film.
+        in_place = job.ack_message_id if job.ack_message_id == job.result_message_id else None
         noticed = job.state.failed or (job.state is JobState.CANCELLED and job.cause is not Cause.BY_MEMBER)
-        if job.result_message_id is None or job.result_message_id != job.ack_message_id:
+        if in_place is None:
             await self._end_queue_message(job, only=not noticed and job.state is not JobState.DONE)
         if noticed:
             await self._notices.tell(job, texts.notice(job, self._keep_days))
+        elif in_place is not None:
+            await self._notices.in_channel(job, texts.pointer(job, in_place))
 
     async def _end_queue_message(self, job: Job, *, only: bool) -> None:
         """`only`: nothing else says how it ended, so that an outage of Discord's is waited out."""

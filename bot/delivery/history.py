@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 import discord
 
 from bot.age import Age
+from bot.delivery.answers import Answer, Refused
 from bot.delivery.line import Line
 from bot.domain.job import Job
 from bot.domain.messages import Button, Verb
@@ -27,6 +28,16 @@ class History:
         Costs one request for every hundred messages since then. Raises Refused where we may not look.
         """
         return await self._line.patiently(lambda: self._scan(channel, after - 1, wanted, before))
+
+    async def readable(self, channel: discord.abc.Messageable, message_id: int) -> bool:
+        """Whether messages can be found again there. Costs one request. Raises Refused where there is no channel."""
+        try:
+            await self._line.patiently(lambda: self._prove_readable(channel, message_id))
+        except Refused as refused:
+            if refused.answer in (Answer.CHANNEL_GONE, Answer.GUILD_GONE):
+                raise
+            return False
+        return True
 
     async def _scan(
         self, channel: discord.abc.Messageable, after: int, wanted: Wanted, before: int | None

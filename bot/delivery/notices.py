@@ -1,4 +1,4 @@
-"""The short reply that tells a member of a failure: an edit notifies nobody."""
+"""The short reply that tells a member of what an edit shows: an edit notifies nobody."""
 
 import logging
 
@@ -21,25 +21,29 @@ class Notices:
         self._client, self._line, self._history, self._clock = client, line, history, clock
 
     async def tell(self, job: Job, words: Message) -> None:
-        """Reply to the queue message, else write to the channel, else to the member; give up where all are closed.
-
-        Looks first whether it was told already. Raises DeliveryRevoked.
-        """
-        channel = self._client.get_partial_messageable(job.to.channel_id, guild_id=job.to.guild_id)
-        try:
-            await self._in_channel(channel, job, words)
-        except Refused as refused:
-            if refused.answer is Answer.MESSAGE_GONE:
-                return
-            log.info("not told in the channel", extra={"job": job.id, "why": str(refused)})
-        else:
+        """As `in_channel`, else to the member; give up where all are closed. Raises DeliveryRevoked."""
+        if await self.in_channel(job, words):
             return
         try:
             await self._to_member(job, words)
         except Refused as refused:
             log.warning("the member could not be told", extra={"job": job.id, "why": str(refused)})
 
-    async def _in_channel(self, channel: discord.PartialMessageable, job: Job, words: Message) -> None:
+    async def in_channel(self, job: Job, words: Message) -> bool:
+        """Reply to the queue message, else write to its channel; False where neither is allowed.
+
+        Looks first whether it was told already. Raises DeliveryRevoked.
+        """
+        channel = self._client.get_partial_messageable(job.to.channel_id, guild_id=job.to.guild_id)
+        try:
+            await self._reply_or_write(channel, job, words)
+        except Refused as refused:
+            if refused.answer is not Answer.MESSAGE_GONE:
+                log.info("not told in the channel", extra={"job": job.id, "why": str(refused)})
+                return False
+        return True
+
+    async def _reply_or_write(self, channel: discord.PartialMessageable, job: Job, words: Message) -> None:
         if job.ack_message_id is not None:
             try:
                 await self._send(channel, job, words, _reply(job, job.ack_message_id))

@@ -18,7 +18,7 @@ from bot.texts.answers import (
     thrown_away,
     wrong_kind,
 )
-from bot.texts.endings import ending, notice, result
+from bot.texts.endings import ending, notice, pointer, result
 from bot.texts.progress import queue_message
 from bot.texts.refusals import refusal
 from bot.texts.report import not_shown, report
@@ -40,6 +40,7 @@ __all__ = [
     "not_shown",
     "notice",
     "out_of_range",
+    "pointer",
     "queue_list",
     "queue_message",
     "refusal",

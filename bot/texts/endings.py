@@ -124,9 +124,9 @@ def notice(job: Job, keep_days: float = 7) -> Message:
     return Message(content, _retry(job), job.to.member_id)
 
 
-def pointer(job: Job) -> Message:
-    """The short reply for a film that the queue message holds."""
-    where = link(job, job.result_message_id) if job.result_message_id is not None else ""
+def pointer(job: Job, message_id: int) -> Message:
+    """The short reply for a film that an edit has put into `message_id`."""
+    where = link(job, message_id)
     content = f"<@{job.to.member_id}> your {noun(job)} is ready: {where} (job `{job.id}`, {name(job.request.model)})."
     return Message(content, mention=job.to.member_id)
 

@@ -61,7 +61,7 @@ async def test_a_sleep_within_a_wait_for_a_rate_limit_costs_a_look_and_the_film_
         work = asyncio.create_task(scene.delivery.deliver(job, film))
         await leap_during(scene, work, lambda: scene.sent("POST"))
         assert len(scene.films) == 1
-        assert len(scene.sent("GET")) == 1
+        assert len([call for call in scene.sent("GET") if call.path.endswith("/messages")]) == 1
 
 
 async def test_a_sleep_between_the_look_and_the_post_makes_no_second_film(tmp_path):
@@ -117,7 +117,7 @@ async def test_a_refusal_of_the_librarys_repetition_says_nothing_of_the_first_tr
 async def test_where_neither_history_nor_nonce_can_tell_the_film_replaces_the_queue_message(tmp_path):
     async with opened(tmp_path, clock=JumpingClock(), nonce_window=-1) as scene:
         scene.channel.set_permissions(scene.guild.bot, deny=Permission.READ_MESSAGE_HISTORY)
-        job, film = await scene.job(), scene.shelf.put(1000)
+        job, film = await scene.job(made_at=scene.clock.now() - FORGOTTEN), scene.shelf.put(1000)
         delivered = await scene.restarted().deliver(job, film, recovering=True)
         assert delivered == Delivered(job.ack_message_id)
         assert scene.sent("POST") == []
