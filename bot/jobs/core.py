@@ -64,9 +64,14 @@ class Core:
         self.live = LiveJobs()
         self.places = Places(store, policies, catalog, clock, rules.wait_seconds)
         self.announcer = Announcer(self.places, self.live, delivery, clock)
+        stand_ins = StandIns(
+            catalog=catalog, policies=policies, pictures=pictures, store=store, fall_back=rules.fall_back,
+            seed=identity.seed,
+        )  # fmt: skip
         submission = Submission(
             catalog, store, artifacts, pictures, clock,
             wait_seconds=rules.wait_seconds, max_paid_attempts=rules.max_paid_attempts,
+            stand_ins=stand_ins,
         )  # fmt: skip
         following = Following(
             store, delivery, submission, Fetching(artifacts, submission, clock), Paces(store, catalog, clock), clock,
@@ -76,10 +81,6 @@ class Core:
             catalog=catalog, store=store, delivery=delivery, submission=submission, following=following,
             recovery=Recovery(store, artifacts, delivery, submission, clock), announcer=self.announcer, live=self.live,
             clock=clock,
-        )  # fmt: skip
-        stand_ins = StandIns(
-            catalog=catalog, policies=policies, pictures=pictures, store=store, fall_back=rules.fall_back,
-            seed=identity.seed,
         )  # fmt: skip
         self.warden = Warden(
             catalog=catalog, store=store, policies=policies, stand_ins=stand_ins, live=self.live,

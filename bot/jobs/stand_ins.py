@@ -2,8 +2,10 @@
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
-from bot.domain.errors import InvalidRequest
+from bot.domain.errors import InvalidRequest, StorageUnavailable
 from bot.domain.generation import GenerationRequest, ModelSpec, candidates, plan
 from bot.domain.health import Trouble, trouble_of
 from bot.domain.job import Job
@@ -14,6 +16,23 @@ from bot.jobs.policy import Policies
 from bot.ports import JobStore, Pictures
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class StandIn:
+    """Who makes it instead, and what of: `asked` is the model that was asked for, None when it is that one again."""
+
+    request: GenerationRequest
+    provider: str
+    asked: str | None
+
+    @property
+    def changes(self) -> dict[str, Any]:
+        """To the facts of its job, which begins anew."""
+        return {
+            "request": self.request, "provider": self.provider, "asked_model": self.asked, "cause": None, "detail": "",
+            "not_before": 0.0, "tries": 0, "first_try_at": None,
+        }  # fmt: skip
 
 
 class StandIns:
@@ -37,19 +56,41 @@ class StandIns:
 
         False when there is none, or when the job may have been paid for already. Raises Stale.
         """
+        found = await self._first(job, self._names(job), troubles)
+        if found is None:
+            return False
+        with exchanged(self._pictures, job, found.request.images):
+            # Whoever holds the job as it was must not write that back: the epoch tells them.
+            await self._store.note(job, epoch=job.epoch + 1, **found.changes)
+        return True
+
+    async def after(self, job: Job) -> StandIn | None:
+        """Who comes after a model that was too busy at every try: none twice, so there is an end. None too while
+        storage does not answer."""
+        names = self._names(job)
+        try:
+            return await self._first(job, names[names.index(job.request.model) + 1 :], await self._store.troubles())
+        except StorageUnavailable:
+            return None
+
+    def _names(self, job: Job) -> list[str]:
+        """Who may make it, the model that was asked for first; its own is always among them."""
         asked = job.asked_model or job.request.model
-        for spec in await self._candidates(job, asked, troubles):
+        return list(dict.fromkeys((asked, *in_order(self._fall_back, asked), job.request.model)))
+
+    async def _first(self, job: Job, names: Sequence[str], troubles: Sequence[Trouble]) -> StandIn | None:
+        asked = job.asked_model or job.request.model
+        for spec in await self._candidates(job, names, troubles):
             try:
                 request = await self._restated(job.request, spec)
             except InvalidRequest:
                 continue
-            await self._hand_over(job, request, spec.provider, None if spec.id == asked else asked)
             log.info("%s makes it in place of %s", spec.id, job.request.model, extra={"job": job.id})
-            return True
-        return False
+            return StandIn(request, spec.provider, None if spec.id == asked else asked)
+        return None
 
-    async def _candidates(self, job: Job, asked: str, troubles: Sequence[Trouble]) -> list[ModelSpec]:
-        names = [name for name in (asked, *in_order(self._fall_back, asked)) if name != job.request.model]
+    async def _candidates(self, job: Job, names: Sequence[str], troubles: Sequence[Trouble]) -> list[ModelSpec]:
+        names = [name for name in names if name != job.request.model]
         if not names or job.charged or job.repeated:
             return []
         denied = (await self._policies.of(job.to.guild_id)).denied
@@ -70,11 +111,3 @@ class StandIns:
         pictures = await refitted(self._pictures, request.images, frames)
         chosen = sizes[pictures[0].frame] if pictures and sizes else None
         return plan(spec, asked, seed, chosen, tuple(picture.name for picture in pictures))
-
-    async def _hand_over(self, job: Job, request: GenerationRequest, provider: str, asked: str | None) -> None:
-        with exchanged(self._pictures, job, request.images):
-            await self._store.note(
-                # Whoever holds the job as it was must not write that back: the epoch tells them.
-                job, epoch=job.epoch + 1, request=request, provider=provider, asked_model=asked,
-                cause=None, detail="", not_before=0.0, tries=0, first_try_at=None,
-            )  # fmt: skip

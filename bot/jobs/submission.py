@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from bot.age import Age, TooOld
@@ -22,6 +23,7 @@ from bot.domain.job import Artifact, Cause, Job, JobState, RemoteHandle
 from bot.jobs.catalog import Catalog
 from bot.jobs.inputs import exchanged, refitted
 from bot.jobs.patience import next_try
+from bot.jobs.stand_ins import StandIns
 from bot.ports import Artifacts, Clock, DirectProvider, JobStore, Pictures, Provider, UnusableMedia
 
 log = logging.getLogger(__name__)
@@ -46,11 +48,12 @@ class Submission:
         *,
         wait_seconds: float = 1800.0,
         max_paid_attempts: int = 1,
+        stand_ins: StandIns | None = None,
     ) -> None:
         """`wait_seconds`: how long a job waits for a provider that is down or refuses us."""
         self._catalog, self._store, self._artifacts = catalog, store, artifacts
         self._pictures, self._clock = pictures, clock
-        self._wait_seconds, self._max_paid_attempts = wait_seconds, max_paid_attempts
+        self._wait_seconds, self._max_paid_attempts, self._stand_ins = wait_seconds, max_paid_attempts, stand_ins
         self._held: set[asyncio.Task[RemoteHandle | None]] = set()
 
     def cut(self) -> None:
@@ -209,15 +212,21 @@ class Submission:
             tries, first_try_at = 1, job.started_at or now
         again_at = next_try(error, tries, first_try_at, now, self._wait_seconds)
         if again_at is None:
-            return await self._store.settle(
-                job, error.evidence, JobState.REFUSED, status=error.status, retry_at=retry_at, cause=cause,
-                detail=error.detail, ended_at=now,
-            )  # fmt: skip
+            return await self._in_vain(job, error, cause, retry_at)
         # A 429 names its own time and uses up no try.
         return await self._store.settle(
             job, error.evidence, JobState.QUEUED, status=error.status, retry_at=retry_at, cause=cause,
             tries=tries - too_many, first_try_at=first_try_at, not_before=again_at,
         )  # fmt: skip
+
+    async def _in_vain(self, job: Job, error: ProviderError, cause: Cause, retry_at: float | None) -> Job:
+        """Patience is over: another model makes it, or it is refused."""
+        settle = partial(self._store.settle, job, error.evidence, status=error.status, retry_at=retry_at)
+        other = None if self._stand_ins is None else await self._stand_ins.after(job)
+        if other is None:
+            return await settle(JobState.REFUSED, cause=cause, detail=error.detail, ended_at=self._clock.now())
+        with exchanged(self._pictures, job, other.request.images):
+            return await settle(JobState.QUEUED, **other.changes)
 
     async def _shrink(self, job: Job, error: Rejected) -> Job:
         """Its pictures in fewer bytes, once."""

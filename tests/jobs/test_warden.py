@@ -10,7 +10,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bot import texts
-from bot.domain.errors import Ambiguous, BadResponse, Evidence, ProviderError, Rejected, Unauthorized, Unavailable
+from bot.domain.errors import (
+    Ambiguous,
+    BadResponse,
+    Evidence,
+    ProviderError,
+    Rejected,
+    StorageUnavailable,
+    Unauthorized,
+    Unavailable,
+)
 from bot.domain.generation import Aspect, Capability, Quality
 from bot.domain.job import Cause, Job, JobState
 from bot.jobs.service import Upload
@@ -204,6 +213,63 @@ class TestWaiting:
             assert {(await world.ended(job)).state for job in jobs} == {JobState.AMBIGUOUS}
         async with running(tmp_path, world.outside) as world:
             assert (await world.ended(await world.ask(DIRECT), within=30)).state is JobState.DONE
+
+
+def busy() -> Unavailable:
+    return Unavailable("p", "busy", evidence=Evidence.REFUSED, status=503)
+
+
+class TestStandInsForABusyModel:
+    """No breaker opens for 503: who is refused at every try goes to a stand-in before it is dropped."""
+
+    async def test_one_that_works_makes_it(self, tmp_path: Path):
+        async with standing_in(tmp_path) as world:
+            world.studio.fail("refuse", *[busy()] * 5)
+            ended = await world.ended(await world.ask(WAN))
+            assert (ended.state, ended.cause) == (JobState.DONE, None)
+            assert (ended.request.model, ended.asked_model, ended.tries) == (FAST, WAN, 1)
+            assert await world.attempts() == [("E1", 503)] * 5 + [("made", None)]
+            assert len(world.studio.paid) == 1
+
+    async def test_so_does_the_next_one_but_the_first_is_not_begun_with_again(self, tmp_path: Path):
+        async with standing_in(tmp_path) as world:
+            world.studio.fail("refuse", *[busy()] * 99)
+            ended = await world.ended(await world.ask(WAN))
+            assert (ended.state, ended.cause, ended.request.model) == (JobState.REFUSED, Cause.BUSY, PRO)
+            models = await world.rows("SELECT model, count(*) FROM attempts GROUP BY model ORDER BY min(id)")
+            assert models == [(WAN, 5), (FAST, 5), (PRO, 5)]
+            assert len(asked(world)) == 15
+            assert world.studio.paid == []
+
+    async def test_one_that_does_not_work_is_passed_over(self, tmp_path: Path):
+        async with standing_in(tmp_path) as world:
+            world.studio.fail("refuse", gone())
+            waiting = await world.ask(FAST)
+            await world.clock.advance(5)
+            await world.jobs.cancel(waiting.id, by())
+            world.studio.fail("refuse", *[busy()] * 5)
+            assert (await world.ended(await world.ask(WAN))).request.model == PRO
+
+    async def test_never_once_something_may_have_been_paid(self, tmp_path: Path):
+        async with standing_in(tmp_path, max_paid_attempts=2) as world:
+            world.studio.fail("generate", Ambiguous("p", "cut off"))
+            world.studio.fail("refuse", None, *[busy()] * 5)
+            ended = await world.ended(await world.ask(WAN))
+            assert (ended.state, ended.cause, ended.request.model) == (JobState.REFUSED, Cause.BUSY, WAN)
+
+    async def test_nor_when_the_disk_cannot_say_who_could(self, tmp_path: Path):
+        async with standing_in(tmp_path) as world:
+            world.studio.fail("refuse", *[busy()] * 5)
+            job, troubles = await world.ask(WAN), world.store.troubles
+
+            async def unreadable():
+                if (await world.job(job)).tries >= 5:
+                    raise StorageUnavailable(full=False)
+                return await troubles()
+
+            world.store.troubles = unreadable
+            ended = await world.ended(job)
+            assert (ended.state, ended.cause) == (JobState.REFUSED, Cause.BUSY)
 
 
 class TestStandIns:
