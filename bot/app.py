@@ -36,6 +36,7 @@ from cogs import add_cogs
 from storage.database import OPENING_SECONDS, Database, UnusableDatabaseError, caution, is_busy
 from storage.job_store import SqliteJobStore
 from storage.policy_store import SqlitePolicyStore
+from storage.spill import Spill
 from storage.tenancy import InUseError, sole_tenant
 from storage.witness import Witness
 
@@ -123,6 +124,7 @@ class App:
             database, settings.limits.guild, self._clock, self._observe, crash_point(), self._witness.claimed,
             prices=prices_of(settings),
             weights={guild_id: section.weight for guild_id, section in settings.guilds.items()},
+            spill=Spill(settings.storage.path.with_suffix(".spill")),
         )  # fmt: skip
 
     def _open_discord(self, artifacts: CheckedArtifacts) -> ChannelDelivery:

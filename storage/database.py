@@ -10,7 +10,7 @@ import logging
 import random
 import sqlite3
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -78,11 +78,14 @@ class Database:
         finally:
             await self._writer.close()
 
-    async def write(self, work: Work[Result], patience: float | None = None) -> Result:
+    async def write(
+        self, work: Work[Result], patience: float | None = None, meanwhile: Callable[[], Awaitable[None]] | None = None
+    ) -> Result:
         """Run `work` as one transaction. It commits as a whole even when the caller is cancelled meanwhile.
 
         While the database is busy or full it is tried again for `patience` seconds, for ever when None: what the
-        outside world has already seen must reach the disk. Raises StorageUnavailable when patience ends.
+        outside world has already seen must reach the disk. `meanwhile` is done once, after a first try in vain.
+        Raises StorageUnavailable when patience ends.
         """
         deadline = None if patience is None else asyncio.get_running_loop().time() + patience
         pause = 0.02
@@ -95,6 +98,9 @@ class Database:
                 self._full = self._full or error.full
                 if deadline is not None and asyncio.get_running_loop().time() + pause > deadline:
                     raise
+            if meanwhile is not None:
+                await meanwhile()
+                meanwhile = None
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311  # jitter, not a secret
             pause = min(pause * 2, 5.0)
 

@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Awaitable, Callable, Mapping, Sequence, Set
 from dataclasses import replace
+from functools import partial
 from typing import Any, TypeVar
 
 from bot.domain.errors import Evidence, NotAllowed, RateLimited, Rule, Scope
@@ -19,6 +20,7 @@ from storage.lanes import Lanes
 from storage.ledger import Ledger
 from storage.outlook import Outlook
 from storage.rows import to_job, to_row, update
+from storage.spill import Spill, Spilled
 from storage.steady import SteadyClock
 
 # Longer, and Discord's three seconds are lost; the member is told to try again.
@@ -35,7 +37,7 @@ class SqliteJobStore:
     before and on the loop after each commit, with names such as "before:posting": where a crash is tried. A move is
     named for its new state; "told" and "noted" are what else is written about a job. `witness` has seen the last of
     the jobs that were claimed together before anybody else sees one. `prices` are of one attempt, by model; `weights`
-    are of guilds, 1 for all others."""
+    are of guilds, 1 for all others. `spill` takes moves that the database does not."""
 
     def __init__(
         self,
@@ -47,9 +49,10 @@ class SqliteJobStore:
         witness: Witness | None = None,
         prices: Mapping[str, float] | None = None,
         weights: Mapping[int, float] | None = None,
+        spill: Spill | None = None,
     ) -> None:
         self._database, self._clock = database, clock
-        self._observer, self._point, self._witness = observer, point, witness
+        self._observer, self._point, self._witness, self._spill = observer, point, witness, spill
         self._jobs = load_queries("jobs.sql")
         self._health = Health(load_queries("health.sql"))
         self._steady, self._lanes, self._ledger = SteadyClock(clock), Lanes(weights or {}), Ledger(prices or {})
@@ -97,13 +100,19 @@ class SqliteJobStore:
         return to_job(row) if row else None
 
     async def move(self, job: Job, to: JobState, **changes: object) -> Job:
-        return await self._replace(job, job.to_state(to, **changes), to)
+        moved = job.to_state(to, **changes)
+        if self._spill is None:
+            return await self._replace(job, moved, to)
+        async with self._spill.beside(job, moved) as put_aside:
+            return await self._replace(job, moved, to, put_aside)
 
     async def note(self, job: Job, **changes: Any) -> Job:  # noqa: ANN401  # fields of Job
         return await self._replace(job, replace(job, **changes), "told" if changes.get("told") else "noted")
 
-    async def _replace(self, old: Job, new: Job, point: str) -> Job:
-        stored = await self._write(lambda connection: self._update(connection, old, new), point)
+    async def _replace(
+        self, old: Job, new: Job, point: str, meanwhile: Callable[[], Awaitable[None]] | None = None
+    ) -> Job:
+        stored = await self._write(lambda connection: self._update(connection, old, new), point, meanwhile=meanwhile)
         self._observer(stored)
         return stored
 
@@ -156,7 +165,16 @@ class SqliteJobStore:
         return await self._database.read(self._health.troubles)
 
     async def unfinished(self) -> Sequence[Job]:
+        if self._spill is not None:
+            for spilled in await self._spill.left():
+                await self._database.write(partial(self._take_up, spilled=spilled))
+                await self._spill.drop(spilled.job)
         return await self._list(self._jobs.unfinished)
+
+    def _take_up(self, connection: sqlite3.Connection, spilled: Spilled) -> None:
+        row = self._jobs.job_by_id(connection, id=spilled.job)
+        if row is not None and (row["state"], row["epoch"]) == (spilled.state, spilled.epoch):
+            self._update(connection, to_job(row), to_job({**dict(row), **spilled.changes}))
 
     async def waiting(self, guild_id: int) -> Waiting:
         return await self._database.read(lambda connection: self._outlook.waiting(connection, guild_id))
@@ -197,7 +215,11 @@ class SqliteJobStore:
         return await self._database.read(lambda connection: [to_job(row) for row in query(connection)])
 
     async def _write(
-        self, work: Callable[[sqlite3.Connection], Result], name: str, patience: float | None = None
+        self,
+        work: Callable[[sqlite3.Connection], Result],
+        name: str,
+        patience: float | None = None,
+        meanwhile: Callable[[], Awaitable[None]] | None = None,
     ) -> Result:
         def pointed(connection: sqlite3.Connection) -> Result:
             result = work(connection)
@@ -205,7 +227,7 @@ class SqliteJobStore:
                 self._point(f"before:{name}")
             return result
 
-        result = await self._database.write(pointed, patience)
+        result = await self._database.write(pointed, patience, meanwhile)
         if not isinstance(result, Claim) or result.jobs:
             self._point(f"after:{name}")
         return result

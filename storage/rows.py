@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+from collections.abc import Mapping
 from dataclasses import fields, replace
 from enum import Enum
 from typing import Any
@@ -22,7 +23,7 @@ _COLUMNS = (*_PLAIN, *_ENCODED)
 
 # Compare and set: nothing happens when the row has moved on (R9), or when its queue message has become known since.
 _UPDATE = """
-UPDATE jobs SET {changes}
+UPDATE jobs SET {columns}
 WHERE id = :id AND state = :from_state AND epoch = :from_epoch AND ack_message_id IS :from_ack
 RETURNING discard
 """
@@ -32,7 +33,7 @@ def to_row(job: Job) -> dict[str, Any]:
     return {name: _encode(getattr(job, name)) for name in _COLUMNS} | _flat(job.to) | _derived(job)
 
 
-def to_job(row: sqlite3.Row) -> Job:
+def to_job(row: sqlite3.Row | Mapping[str, Any]) -> Job:
     return Job(
         **{name: row[name] for name in _PLAIN},
         to=Destination(row["guild_id"], row["channel_id"], row["member_id"], row["file_limit"]),
@@ -51,18 +52,24 @@ def to_job(row: sqlite3.Row) -> Job:
 
 def update(connection: sqlite3.Connection, old: Job, new: Job) -> Job:
     """The job as it is stored now: a member may throw the result away at any time, and that stays. Raises Stale."""
-    changed: dict[str, Any] = {"epoch": new.epoch}
-    changed |= {name: _encode(getattr(new, name)) for name in _COLUMNS if getattr(new, name) is not getattr(old, name)}
-    if changed.keys() & {"request", "artifact"}:
-        changed |= _derived(new)
+    changed = changes(old, new)
     # Only these: a column that is named costs all its indexes, changed or not.
-    changes = ", ".join(f"{name} = :{name}" for name in changed).replace("= :discard", "= coalesce(discard, :discard)")
+    columns = ", ".join(f"{name} = :{name}" for name in changed).replace("= :discard", "= coalesce(discard, :discard)")
     compared = {"id": old.id, "from_state": old.state.value, "from_epoch": old.epoch, "from_ack": old.ack_message_id}
-    row = connection.execute(_UPDATE.format(changes=changes), changed | compared).fetchone()
+    row = connection.execute(_UPDATE.format(columns=columns), changed | compared).fetchone()
     if row is None:
         raise Stale(f"{old.id} is no longer {old.state} at epoch {old.epoch}")
     discard = Cause(row["discard"]) if row["discard"] else None
     return new if new.discard is discard else replace(new, discard=discard)
+
+
+def changes(old: Job, new: Job) -> dict[str, Any]:
+    """The columns in which the two differ, and the epoch."""
+    changed: dict[str, Any] = {"epoch": new.epoch}
+    changed |= {name: _encode(getattr(new, name)) for name in _COLUMNS if getattr(new, name) is not getattr(old, name)}
+    if changed.keys() & {"request", "artifact"}:
+        changed |= _derived(new)
+    return changed
 
 
 def _encode(value: object) -> object:

@@ -3,12 +3,12 @@
 import asyncio
 import json
 import logging
-import os
 import sqlite3
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
 from bot.domain.job import Job
+from storage import durable
 from storage.database import OPENING_SECONDS, Database, load_queries
 
 log = logging.getLogger(__name__)
@@ -78,7 +78,7 @@ class Witness:
             if self._written.knows(mark):
                 return
             try:
-                await asyncio.to_thread(_write, self._path, wanted)
+                await asyncio.to_thread(durable.write, self._path, json.dumps(astuple(wanted)))
             except OSError as error:
                 # The rows are safe; only a restore of today's backup would go unnoticed.
                 log.error("%s cannot be written: %s", self._path, error.strerror)  # noqa: TRY400
@@ -98,17 +98,3 @@ def _read(path: Path) -> Mark | None:
         return Mark(int(turns), int(attempt))
     except (OSError, ValueError, TypeError):
         return None
-
-
-def _write(path: Path, mark: Mark) -> None:
-    new = path.with_name(f"{path.name}.new")
-    with new.open("w", encoding="ascii") as file:
-        file.write(json.dumps(astuple(mark)))
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

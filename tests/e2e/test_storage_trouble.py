@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import resource
+import signal
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
 
 import pytest
 import pytest_asyncio
 from e2e_kit import Scene, eventually, everyone_was_told, private, scene
 
 from bot.sandbox.discord import Upload
+from bot.sandbox.providers import ProviderFault
 from tests.support.media import picture, small_film
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -47,7 +49,8 @@ def full(it: Scene, room: int = 512) -> Iterator[None]:
     try:
         yield
     finally:
-        resource.prlimit(it.stage.bot.pid, resource.RLIMIT_FSIZE, before)
+        if it.alive:
+            resource.prlimit(it.stage.bot.pid, resource.RLIMIT_FSIZE, before)
 
 
 async def test_a_busy_database_refuses_in_time_and_takes_the_next(it: Scene) -> None:
@@ -107,3 +110,20 @@ async def test_a_disk_that_is_full_when_results_come_is_waited_for(it: Scene) ->
         film = await it.film(job, timeout=60)
         assert film.attachments[0].data == small_film()
     assert len(it.providers.generations) == made + 2
+
+
+@pytest.mark.parametrize("trouble", [locked, full])
+async def test_what_a_provider_answered_outlives_a_kill_before_it_is_committed(
+    it: Scene, trouble: Callable[[Scene], AbstractContextManager[None]]
+) -> None:
+    made = len(it.providers.generations)
+    it.providers.faults.add(ProviderFault(provider="pipelet", step="create", delay=2))
+    job = await it.ask(model=FAST)
+    await it.reaches(job, "submitting")
+    with trouble(it):
+        await eventually(lambda: list(it.database.with_suffix(".spill").glob(f"{job}.json")))
+        assert await it.stop(signal.SIGKILL) == -signal.SIGKILL
+    assert it.job(job)["state"] == "submitting"
+    await it.start()
+    await it.film(job, timeout=60)
+    assert len(it.providers.generations) == made + 1
