@@ -100,7 +100,7 @@ class Breaker:
         return self._closed() if over else self
 
     def _closed(self) -> Self:
-        return replace(self, openings=0, cause=None, failures=())
+        return replace(self, openings=0, cause=None)
 
     def shut_until(self, under_way: int, now: float) -> float | None:
         """When to look again, None when a job may go now; infinity: when the attempt that was let through has settled.

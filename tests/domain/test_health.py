@@ -1,5 +1,6 @@
 """When a provider or a model is asked, and when it is left alone for a while."""
 
+import itertools
 import math
 from dataclasses import dataclass, field, replace
 
@@ -18,6 +19,8 @@ from bot.domain.health import (
     Breaker,
     Trial,
     Trouble,
+    is_providers_doing,
+    trouble_of,
 )
 from bot.domain.job import Cause
 
@@ -63,6 +66,7 @@ def test_five_failures_in_ten_minutes_shut_a_model_and_four_do_not(evidence: Evi
         assert it.look_again(at * 140) is None
     it.meet(599, evidence, status)
     assert it.look_again(599) == 599 + FIRST_PAUSE
+    assert it.whole == Breaker()
 
 
 def test_failures_further_apart_than_that_shut_nothing():
@@ -130,6 +134,13 @@ def test_after_the_pause_exactly_one_is_let_through():
     assert it.breaker.cause is None
 
 
+def test_so_it_is_while_one_from_before_has_not_settled():
+    it = Patient()
+    first, _ = it.start(), it.start()
+    it.settle(first, 0, Evidence.REFUSED, 404)
+    assert it.look_again(60) is None
+
+
 @pytest.mark.parametrize(("evidence", "status"), SILENT)
 def test_when_the_one_let_through_tells_nothing_the_next_one_is(evidence: Evidence, status: int | None):
     it = Patient()
@@ -154,8 +165,19 @@ def test_whether_it_keeps_failing_only_a_result_tells():
     it = Patient()
     for _ in range(5):
         it.meet(0, Evidence.AMBIGUOUS)
+    assert it.breaker.cause is Cause.FAILING
     attempt = it.start()
     assert it.breaker.accepted(attempt) == it.breaker
+
+
+def test_failures_before_a_trouble_that_is_over_are_forgotten():
+    it = Patient()
+    for _ in range(5):
+        it.meet(0, Evidence.AMBIGUOUS)
+    it.meet(60, Evidence.MADE)
+    for _ in range(4):
+        it.meet(61, Evidence.AMBIGUOUS)
+        assert it.look_again(61) is None
 
 
 def test_what_began_before_the_trouble_says_nothing_by_being_taken():
@@ -205,6 +227,33 @@ def test_a_trouble_concerns_one_model_or_all_of_a_provider():
     assert every.concerns("chutes", "skyreels")
     assert not every.concerns("pipelet", MODEL)
     assert (one.ends_at(50, 1800), one.ends_at(150, 1800)) == (1900, 1950)
+
+
+def test_of_several_troubles_the_oldest_is_named_and_the_last_to_end_counts():
+    whole = Trouble("chutes", WHOLE, Cause.NO_CREDIT, since=200, again_at=900)
+    model = Trouble("chutes", MODEL, Cause.MODEL_GONE, since=100, again_at=300)
+    other = Trouble("chutes", "skyreels", Cause.FAILING, since=0, again_at=2000)
+    for troubles in itertools.permutations([whole, model, other]):
+        assert trouble_of(troubles, "chutes", MODEL) == replace(model, again_at=900)
+        assert trouble_of(troubles, "chutes", "another") == whole
+        assert trouble_of(troubles, "pipelet", MODEL) is None
+
+
+@pytest.mark.parametrize(
+    ("evidence", "cause", "says"),
+    [
+        (Evidence.NOT_SENT, Cause.UNREACHABLE, True),
+        (Evidence.NOT_SENT, Cause.PICTURE_GONE, False),
+        (Evidence.NOT_SENT, None, False),
+        (Evidence.REFUSED, Cause.BUSY, True),
+        (Evidence.MADE, None, True),
+        (Evidence.AMBIGUOUS, Cause.NO_ANSWER, True),
+        (Evidence.AMBIGUOUS, Cause.RESTARTED, False),
+        (Evidence.CHARGED_UNUSABLE, Cause.STORAGE_FULL, False),
+    ],
+)
+def test_only_what_a_provider_did_says_anything_of_it(evidence: Evidence, cause: Cause | None, says: bool):
+    assert is_providers_doing(evidence, cause) is says
 
 
 outcomes = st.sampled_from(

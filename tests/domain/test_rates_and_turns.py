@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.domain.limits import HOUR, GuildLimits, RateLimit, turns
+from bot.domain.limits import HOUR, GuildLimits, Moment, RateLimit, turns
 from tests.support.rows import LIMITS
 
 rates = st.builds(RateLimit, jobs_per_hour=st.floats(0.5, 2000), burst=st.integers(1, 40))
@@ -59,6 +59,29 @@ def test_no_window_holds_more_starts_than_burst_and_rate_allow(rate: RateLimit, 
         now = rate.next_start(remembered(rate, starts, now + wait), now + wait)
         starts.append(now)
     assert most_beyond(rate, starts) < 1e-3
+
+
+def test_nor_do_three_days_of_starts_as_fast_as_they_may_come():
+    rate, now, starts = RateLimit(jobs_per_hour=2, burst=3), 1_800_000_000.0, []
+    while not starts or now < starts[0] + 72 * HOUR:
+        now = rate.next_start(remembered(rate, starts, now), now)
+        starts.append(now)
+    assert most_beyond(rate, starts) < 1e-3
+
+
+def test_who_was_idle_for_long_may_start_all_at_once_however_slow_the_rate():
+    rate, now, starts = RateLimit(jobs_per_hour=0.5, burst=40), 1_800_000_000.0, []
+    for _ in range(40):
+        assert rate.next_start(starts, now) == now
+        starts.append(now)
+    assert rate.next_start(starts, now) == now + 2 * HOUR
+
+
+def test_steady_time_passes_by_what_both_clocks_agree_on_each_time():
+    moment = Moment(steady=0, wall=0, boot=0).at(wall=10, boot=10)
+    assert moment.at(wall=20, boot=12) == Moment(steady=12, wall=20, boot=12)
+    assert moment.at(wall=5, boot=20) == Moment(steady=10, wall=5, boot=20)
+    assert moment.at(wall=20, boot=3) == Moment(steady=13, wall=20, boot=3)
 
 
 @given(rate=rates, waits=gaps, jumps=st.lists(st.floats(-10 * HOUR, 0), min_size=60, max_size=60))
