@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tests.proof.simulation.crowd import GUILDS, channels
 from tests.proof.simulation.disk import Trouble
+from tests.proof.simulation.hall import Channel
 from tests.proof.simulation.process import guild_payload
 from tests.proof.simulation.weather import STORMS
 
@@ -17,6 +18,11 @@ _TROUBLES = {
     "busy": Trouble(held=True), "full": Trouble(full=True),
     "I/O error": Trouble(failing=0.5), "dead": Trouble(failing=1),
 }  # fmt: skip
+
+
+def _open(channel: Channel) -> None:
+    channel.may_send = channel.may_view = True
+    channel.may_read = not channel.blind
 
 
 class Fate:
@@ -51,7 +57,7 @@ class Fate:
         theatre.disk.trouble = Trouble()
         self._until_kill, self._wanted, theatre.disk.mid_commit = None, None, lambda: None
         for channel in theatre.hall.channels.values():
-            channel.may_send = channel.may_view = channel.may_read = True
+            _open(channel)
         await asyncio.sleep(400)
         for guild in GUILDS:
             await theatre.crowd.resume(guild)
@@ -95,9 +101,9 @@ class Fate:
         if what == "direct":
             channel = hall.direct(guild * 100)
         channel.may_send = what == "history"
-        channel.may_view, channel.may_read = what != "view", what != "history"
+        channel.may_view, channel.may_read = what != "view", what != "history" and not channel.blind
         await asyncio.sleep(self._chance.expovariate(1 / 600))
-        channel.may_send = channel.may_view = channel.may_read = True
+        _open(channel)
 
     async def _leave(self, until: float) -> None:
         """One guild sends the bot away, and takes it back some time later; one channel is deleted."""

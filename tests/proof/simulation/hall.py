@@ -28,7 +28,7 @@ class Refusal(Exception):
 @dataclass(eq=False)
 class Post:
     """A message. `texts` are all that it has ever said; `handed` files were asked for with `/show`, `put_in` ones
-    came by an edit."""
+    came by an edit, `filled_at` is when; `in_sight`: it was written where the bot could find it again."""
 
     id: int
     channel: "Channel"
@@ -37,6 +37,8 @@ class Post:
     files: dict[str, bytes] = field(default_factory=dict)
     handed: dict[str, bytes] = field(default_factory=dict)
     put_in: set[str] = field(default_factory=set)
+    filled_at: float = 0
+    in_sight: bool = True
     components: list[Json] = field(default_factory=list)
     flags: int = 0
     nonce: str | None = None
@@ -58,10 +60,12 @@ class Post:
 
 @dataclass(eq=False)
 class Channel:
-    """`guild` is None for direct messages. `may_read` is about older messages; `hidden`, `refused`: the bot tried."""
+    """`guild` is None for direct messages. `may_read` is about older messages, which the bot may never see in a
+    `blind` one; `hidden`, `refused`: the bot tried."""
 
     id: int
     guild: int | None
+    blind: bool = False
     may_send: bool = True
     may_view: bool = True
     may_read: bool = True
@@ -111,9 +115,11 @@ class Hall:
         return (int(passed * 1000) << 22) | (next(self._increment) & 0xFFF)
 
     def add_guild(self, guild: int, channels: list[int]) -> None:
+        """In the last of its channels the bot may not look back."""
         self.guilds[guild] = set(channels)
         for channel in channels:
-            self.channels[channel] = Channel(channel, guild)
+            blind = channel == channels[-1]
+            self.channels[channel] = Channel(channel, guild, blind, may_read=not blind)
 
     def direct(self, member: int) -> Channel:
         return self.channels.setdefault(10_000 + member, Channel(10_000 + member, None))
@@ -218,7 +224,7 @@ class Hall:
 
     def _new(self, channel: Channel, payload: Json, files: dict[str, bytes]) -> Post:
         post = Post(self.snowflake(), channel, self._clock.world(), flags=payload.get("flags", 0))
-        post.nonce = payload.get("nonce")
+        post.nonce, post.in_sight = payload.get("nonce"), channel.may_read
         self.posts.append(post)
         if not post.flags & _EPHEMERAL:
             channel.posts[post.id] = post
@@ -231,6 +237,7 @@ class Hall:
         post.content = payload.get("content") or ""
         post.components = payload.get("components") or []
         post.files |= files
+        post.filled_at = self._clock.world() if files else post.filled_at
         post.texts.append((self._clock.world(), post.content))
         self._happened(f"discord {post.channel.id} {post.id} {','.join(files)} {post.content}")
         self._point(f"outside:discord {'film' if files else 'words' if len(post.texts) == 1 else 'edit'}")

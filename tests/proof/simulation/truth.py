@@ -112,7 +112,7 @@ def _delivered(
             if excuse is not None:
                 finding.honest[excuse] += 1
             else:
-                zeros["posted twice"] += [f"{row.id}: " + ", ".join(f"{p.channel.id} at {p.at:.1f}" for p in posted)]
+                zeros["posted twice"] += [f"{row.id}: " + ", ".join(f"{p.channel.id} {p.filled_at:.1f}" for p in posted)]
         if any(
             data[:5] != b"film:" or row.prompt.encode() not in data for post in posted for data in post.files.values()
         ):
@@ -121,7 +121,7 @@ def _delivered(
             finding.honest[f"posted, but ended as {row.state}"] += 1
         finding.honest[row.state] += 1
         asked = theatre.crowd.believed.asks.get(row.prompt)
-        if asked is not None and posted and any(asked.at < death < posted[0].at for death in theatre.deaths):
+        if asked is not None and posted and any(asked.at < death < posted[0].filled_at for death in theatre.deaths):
             finding.honest["recovered"] += 1
     silent = [row for row in rows if row.told and not any(_ENDED.search(text) for _, text in said[row.id])]
     finding.honest["ended where nobody could be told"] = len(silent)
@@ -142,9 +142,12 @@ def _excuse(theatre: "Theatre", posted: list[Post]) -> str | None:
     """What the protocol says it cannot know (docs/protocol.md)."""
     if {name for post in posted for name in post.files} & theatre.hall.beyond_memory:
         return "posted again after a human deleted it and Discord forgot the nonce"
-    edited = [post for post in posted if post.put_in]
-    if len(posted) == 2 and len(edited) == 1 and posted[0].channel is posted[1].channel and posted[0].channel.hidden:
-        return "shown in the queue message too, where the bot may not look back"
+    by_edit = {bool(post.put_in): post for post in posted}
+    if len(posted) == len(by_edit) == 2 and by_edit[True].channel is by_edit[False].channel:
+        first = by_edit[False]
+        # A process that dies takes with it what it knew; one that lives has no excuse.
+        if first.in_sight and first.channel.hidden and any(death > first.at for death in theatre.deaths):
+            return "shown in the queue message too: posted in sight, then a death and no right to look back"
     return None
 
 
@@ -191,4 +194,4 @@ def _estimates(finding: Finding, theatre: "Theatre", rows: list[_Row], films: di
         row = first.get(ask.prompt)
         posts = films.get(row.id) if row is not None else None
         if ask.promised is not None and posts and row is not None and row.state == "done":
-            finding.estimates.append((ask.promised - fold.EPOCH - ask.at, posts[0].at - ask.at))
+            finding.estimates.append((ask.promised - fold.EPOCH - ask.at, posts[0].filled_at - ask.at))
