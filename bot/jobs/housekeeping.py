@@ -1,13 +1,14 @@
 """Work by the clock: files past their time go, and providers that can describe their models are asked again."""
 
 import logging
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence, Set
 from datetime import timedelta
 from functools import partial
 from typing import Any
 
 from bot.domain.errors import ProviderError, StorageUnavailable
 from bot.domain.job import Job
+from bot.domain.limits import Moment
 from bot.jobs.catalog import Catalog
 from bot.ports import Artifacts, Clock, JobStore, Pictures
 
@@ -35,6 +36,7 @@ class Housekeeping:
         self._turn = turn
         self._store, self._artifacts, self._pictures = store, artifacts, pictures
         self._catalog, self._clock, self._keep_seconds = catalog, clock, keep_days * DAY
+        self._moment = Moment(clock.now(), clock.now(), clock.monotonic())
 
     def chores(self) -> Sequence[Callable[[], Coroutine[Any, Any, None]]]:
         """Each runs until it is cancelled."""
@@ -55,20 +57,32 @@ class Housekeeping:
                 log.exception("housekeeping failed, and goes on")
 
     async def sweep(self) -> None:
-        """Remove the films and pictures of jobs that ended more than `keep_days` ago."""
-        for job in await self._store.expired(self._clock.now() - self._keep_seconds):
+        """Remove the films and pictures of jobs that ended more than `keep_days` ago. A picture that a retry shares
+        stays as long as the retry's do."""
+        expired = await self._store.expired(self._seen() - self._keep_seconds)
+        for job in expired:
+            # First: what is left over when this is as far as we come is a stranger, and tidied away.
+            await self._store.files_gone(job)
+        shared = await self._store.files() if any(job.request.images for job in expired) else frozenset[str]()
+        for job in expired:
             try:
-                self._forget_files(job)
+                self._forget_files(job, shared)
             except OSError:
                 log.exception("files past their time stay", extra={"job": job.id})
-                continue
-            await self._store.files_gone(job)
 
-    def _forget_files(self, job: Job) -> None:
+    def _seen(self) -> float:
+        """Epoch seconds, as far as time has passed by both clocks since the start: a wall clock that is set forward
+        must not take away what was paid for."""
+        now = self._clock.now()
+        self._moment = self._moment.at(now, self._clock.monotonic())
+        return min(now, self._moment.steady)
+
+    def _forget_files(self, job: Job, shared: Set[str]) -> None:
         if job.artifact is not None:
             self._artifacts.forget(job.artifact)
         for name in job.request.images:
-            self._pictures.forget(name)
+            if name.partition(".")[0] not in shared:
+                self._pictures.forget(name)
 
     async def tidy(self) -> None:
         """Remove files that no row knows: of a stop before a commit, or of a database that was restored."""

@@ -1,10 +1,13 @@
 """Files that survive a power cut: the name appears only once the bytes are down (R12)."""
 
 import hashlib
+import logging
 import os
 import re
 from collections.abc import Set
 from pathlib import Path
+
+log = logging.getLogger(__name__)
 
 # Until then, what a stopped bot had received is still looked at (`left_over`); other processes may share the folder.
 STALE_SECONDS = 7 * 86400
@@ -44,8 +47,11 @@ def forget_strangers(folder: Path, ours: re.Pattern[str], seconds: float, known:
     before = _now(folder) - seconds
     for file in folder.iterdir():
         strange = ours.fullmatch(file.name) is not None and file.name.partition(".")[0] not in known
-        if strange and file.stat().st_mtime < before:
-            file.unlink()
+        try:
+            if strange and file.stat().st_mtime < before:
+                file.unlink()
+        except OSError:
+            log.exception("a file that no row knows stays", extra={"file": file.name})
 
 
 def _now(folder: Path) -> float:

@@ -6,13 +6,22 @@ from pathlib import Path
 
 import pytest
 
-from bot.domain.errors import Evidence, NoSuchModel, StorageUnavailable, Unavailable
+from bot.domain.errors import (
+    Ambiguous,
+    DeliveryError,
+    Evidence,
+    NoSuchModel,
+    StorageUnavailable,
+    Unauthorized,
+    Unavailable,
+    Undeliverable,
+)
 from bot.domain.generation import Asked, Capability
 from bot.domain.job import JobState
 from bot.jobs.housekeeping import DAY
 from bot.jobs.service import Upload
 from tests.support.rows import GUILD, MEMBER, MODERATOR, request
-from tests.support.world import DIRECT, KEEP_DAYS, World, running
+from tests.support.world import DIRECT, KEEP_DAYS, World, by, running
 
 PICTURE = Upload("image", "https://cdn.discordapp.com/a.png", 10)
 
@@ -50,6 +59,44 @@ class TestSweeping:
         assert stubborn.exists()
         assert not film.exists()
 
+    async def test_a_picture_that_a_retry_shares_stays_for_as_long_as_the_retry_wants_it(self, world: World):
+        world.studio.fail("submit", Ambiguous("pipelet", "cut off"))
+        first = await world.ask("wan22-fast-i2v", capability=Capability.IMAGE_TO_VIDEO, uploads=[PICTURE])
+        await world.ended(first)
+        await world.clock.advance(KEEP_DAYS * DAY + 300)
+        world.studio.fail("refuse", *[Unauthorized("pipelet", "no credit", status=402)] * 3)
+        retry = await world.queue(await world.jobs.draft_retry(first.id, by(), 2**20), retry_of=first.id)
+        await world.clock.advance(350)
+        assert await world.store.expired(world.clock.now() - KEEP_DAYS * DAY) == []
+        assert (await world.job(retry)).state is JobState.QUEUED
+        assert (await world.ended(retry)).state is JobState.DONE
+        picture = world.pictures.path(retry.request.images[0])
+        assert picture.exists()
+        await world.clock.advance(KEEP_DAYS * DAY + 1200)
+        assert not picture.exists()
+
+    async def test_a_clock_that_is_set_forward_takes_no_film_away_before_its_time(self, world: World):
+        world.theatre.fail("deliver", DeliveryError(Undeliverable.CHANNEL_GONE))
+        kept = await world.ended(await world.ask(DIRECT))
+        film = world.artifacts.path(kept.artifact)
+        world.clock.set_wall_clock(30 * DAY)
+        await world.clock.advance(KEEP_DAYS * DAY - 60)
+        assert film.exists()
+        await world.clock.advance(1200)
+        assert not film.exists()
+
+    async def test_nor_one_that_was_wrong_at_the_start_and_is_put_right(self, tmp_path: Path, world: World):
+        film, _ = await made(world)
+        world.snapshot(tmp_path / "next")
+        world.clock.set_wall_clock(30 * DAY)
+        async with running(tmp_path / "next", world.outside) as later:
+            await later.clock.advance(60)
+            world.clock.set_wall_clock(-30 * DAY)
+            await later.clock.advance(KEEP_DAYS * DAY - 300)
+            assert (later.artifacts.folder / film.name).exists()
+            await later.clock.advance(1500)
+            assert not (later.artifacts.folder / film.name).exists()
+
     @pytest.mark.parametrize("trouble", [StorageUnavailable(full=False), RuntimeError("a mistake of ours")])
     async def test_trouble_does_not_end_it(self, world: World, trouble: Exception):
         film, _ = await made(world)
@@ -76,7 +123,11 @@ class TestTidying:
             os.utime(file, (0, 0))
         young = picture.with_name("young.jpg")
         young.touch()
+        stubborn = film.with_name("v-0.mp4")
+        stubborn.mkdir()
+        os.utime(stubborn, (0, 0))
         await world.housekeeping.tidy()
+        assert stubborn.exists()
         assert [file.exists() for file in strangers] == [False, False, True]
         assert all(file.exists() for file in (film, picture, young, world.pictures.path(waiting.request.images[0])))
 
