@@ -112,7 +112,9 @@ def _delivered(
             if excuse is not None:
                 finding.honest[excuse] += 1
             else:
-                zeros["posted twice"] += [f"{row.id}: " + ", ".join(f"{p.channel.id} {p.filled_at:.1f}" for p in posted)]
+                zeros["posted twice"] += [
+                    f"{row.id}: " + ", ".join(f"{p.channel.id} {p.filled_at:.1f}" for p in posted)
+                ]
         if any(
             data[:5] != b"film:" or row.prompt.encode() not in data for post in posted for data in post.files.values()
         ):
