@@ -191,10 +191,20 @@ class TestCancelling:
         world.studio.timeline = [(0, InQueue(5))]
         job = await world.ask()
         await world.clock.advance(100)
+        asked = world.studio.count("poll")
         after = await world.jobs.cancel(job.id, by())
         assert how(after) == (JobState.CANCELLED, Cause.BY_MEMBER)
         assert how(await world.ended(job, within=1)) == (JobState.CANCELLED, Cause.BY_MEMBER)
         assert await world.attempts() == [("withdrawn", None)]
+        await world.clock.advance(1000)
+        assert world.studio.count("poll") == asked
+
+    async def test_thrown_away_while_it_is_made_it_is_asked_after_until_its_end(self, world: World):
+        world.studio.timeline = [(0, InProgress(1, 4)), (60, Completed())]
+        job = await world.ask()
+        await world.clock.advance(10)
+        await world.jobs.throw_away(job.id, by())
+        assert how(await world.ended(job, within=100)) == (JobState.CANCELLED, Cause.BY_MEMBER)
 
     async def test_it_was_a_start_all_the_same(self, world: World):
         await world.policies.set_limits(GUILD, MODERATOR, {"jobs_per_hour": 1, "burst": 1})

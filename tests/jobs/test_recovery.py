@@ -10,7 +10,7 @@ from bot.ports import Delivered
 from tests.support.clock import EPOCH
 from tests.support.crashes import every_point
 from tests.support.outside import FILM_BYTES, GARBAGE, Request
-from tests.support.rows import FILM, LIMITS, job, request
+from tests.support.rows import FILM, GUILD, LIMITS, MODERATOR, job, request
 from tests.support.world import DIRECT, QUEUED, World, running
 
 
@@ -96,7 +96,11 @@ async def test_a_mistake_before_the_acknowledgement_leaves_nobody_waiting(found:
 
 async def test_what_waits_goes_on_waiting_for_its_turn(found: World):
     waiting = await in_state(found, JobState.QUEUED)
+    await found.policies.pause(GUILD, MODERATOR, "maintenance")
     await found.start()
+    await found.clock.advance(5)
+    assert found.theatre.shown[waiting.id]
+    await found.policies.resume(GUILD, MODERATOR)
     assert (await found.ended(waiting)).state is JobState.DONE
 
 
@@ -199,6 +203,9 @@ async def test_what_is_made_is_delivered(found: World, state: JobState):
     found.artifacts.path(FILM).write_bytes(FILM_BYTES)
     await found.start()
     assert (await found.ended(made)).state is JobState.DONE
+    await found.ended(await found.ask(DIRECT))
+    # Only what an earlier process may have posted is searched for.
+    assert found.theatre.doubts == [True, False]
 
 
 async def test_but_not_when_it_was_thrown_away_before(found: World):
@@ -209,6 +216,16 @@ async def test_but_not_when_it_was_thrown_away_before(found: World):
     assert how(await found.ended(made)) == (JobState.CANCELLED, Cause.BY_MEMBER)
     assert found.theatre.films == {}
     assert not found.artifacts.path(FILM).exists()
+
+
+async def test_nobody_is_told_of_an_end_before_a_start_has_looked_at_all_jobs(found: World):
+    waiting = await in_state(found, JobState.QUEUED)
+    await found.store.move(waiting, JobState.CANCELLED, cause=Cause.BY_MEMBER, ended_at=EPOCH)
+    await found.clock.advance(60)
+    assert found.theatre.endings == {}
+    await found.start()
+    await found.ended(waiting)
+    assert len(found.theatre.endings[waiting.id]) == 1
 
 
 async def test_a_request_that_was_thrown_away_is_not_submitted_again(found: World):
@@ -227,7 +244,8 @@ async def test_a_film_that_is_not_there_any_more_is_lost(found: World, artifact)
 
 
 async def test_an_ending_that_nobody_heard_of_is_told(found: World):
-    cancelled = await in_state(found, JobState.CANCELLED, cause=Cause.BY_MEMBER, ended_at=1.0)
+    waiting = await in_state(found, JobState.RECEIVED)
+    cancelled = await found.store.move(waiting, JobState.CANCELLED, cause=Cause.BY_MEMBER, ended_at=1.0)
     await found.start()
     assert (await found.ended(cancelled)).told
 

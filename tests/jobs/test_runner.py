@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,9 @@ import pytest
 from bot.domain.errors import DeliveryError, DeliveryRevoked, Evidence, StorageUnavailable, Unavailable, Undeliverable
 from bot.domain.job import Cause, Completed, InProgress, InQueue, Job, JobState
 from bot.ports import Delivered
-from tests.support.rows import GUILD, MODERATOR, OTHER_MEMBER
-from tests.support.world import DIRECT, QUEUED, World, running
+from tests.support.clock import EPOCH
+from tests.support.rows import GUILD, LIMITS, MODERATOR, OTHER_MEMBER
+from tests.support.world import DIRECT, QUEUED, Outside, World, running
 
 
 class Mistake(Exception):
@@ -116,16 +118,18 @@ class TestMistakes:
         async with running(tmp_path, world.outside) as world:
             assert (await world.ended(job)).told
 
-    async def test_a_dispatcher_survives_what_goes_wrong_in_it(self, tmp_path: Path):
-        class Failing(list):
-            def __call__(self, name: str) -> None:
-                if name == "before:submitting" and not self:
-                    self.append(name)
-                    raise Mistake
+    @pytest.mark.parametrize("error", [Mistake(), StorageUnavailable(full=True)], ids=repr)
+    async def test_a_dispatcher_survives_what_goes_wrong_in_it(self, tmp_path: Path, error: Exception):
+        outside = Outside()
 
-        async with running(tmp_path, points=Failing()) as world:
+        def fails(name: str) -> None:
+            if name == "before:submitting" and outside.clock.now() < EPOCH + 1:
+                raise error
+
+        async with running(tmp_path, outside, points=fails) as world:
             job = await world.ask(DIRECT)
             assert (await world.ended(job)).state is JobState.DONE
+            assert world.studio.submitted_at == [EPOCH + 1]
 
 
 class TestARevokedToken:
@@ -163,6 +167,30 @@ class TestStopping:
         async with running(tmp_path, world.outside) as world:
             assert (await world.ended(job)).state is JobState.DONE
             assert len(world.studio.paid) == 1
+
+    async def test_one_whose_result_is_fetched_does_not_hold_up_the_stop(self, tmp_path: Path):
+        async with running(tmp_path) as world:
+            world.studio.fail("fetch", *[Unavailable("p", "no", evidence=Evidence.NOT_SENT)] * 100)
+            job = await world.ask(QUEUED)
+            await world.clock.advance(30)
+            assert world.studio.count("fetch") > 0
+            await asyncio.wait_for(world.runner.stop(600), 3)
+            assert (await world.job(job)).state is JobState.SUBMITTED
+        world.studio.faults.clear()
+        async with running(tmp_path, world.outside) as world:
+            assert (await world.ended(job)).state is JobState.DONE
+
+    async def test_nobody_is_asked_while_a_call_that_is_held_open_ends(self, world: World):
+        world.studio.seconds = 60
+        await world.ask(QUEUED)
+        await world.ask(DIRECT)
+        await world.clock.advance(3)
+        stopping = asyncio.create_task(world.runner.stop(600))
+        await world.clock.settle()
+        asked = world.studio.count("poll")
+        await world.clock.advance(100)
+        await stopping
+        assert world.studio.count("poll") == asked
 
     async def test_a_call_that_is_held_open_may_end_within_the_drain(self, world: World):
         job = await world.ask(DIRECT)
@@ -229,6 +257,13 @@ class TestStarting:
             await world.ask(DIRECT)
         await world.clock.advance(200)
         assert [at - world.studio.submitted_at[0] for at in world.studio.submitted_at] == [0, 0, 60, 120, 180]
+
+    async def test_a_rate_of_more_than_one_a_second_is_kept_as_exactly(self, tmp_path: Path):
+        async with running(tmp_path, limits=replace(LIMITS, jobs_per_hour=7200, burst=1)) as world:
+            for _ in range(3):
+                await world.ask(DIRECT)
+            await world.clock.advance(5)
+            assert world.studio.submitted_at == pytest.approx([EPOCH, EPOCH + 0.5, EPOCH + 1], abs=0.05)
 
     async def test_a_paused_guilds_queue_stands_still_and_goes_on_at_once(self, world: World):
         world.studio.fail("refuse", Unavailable("p", "no", evidence=Evidence.NOT_SENT))

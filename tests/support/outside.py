@@ -192,6 +192,7 @@ class Theatre:
     acknowledged: dict[str, int] = field(default_factory=dict)
     films: dict[str, tuple[str, bytes]] = field(default_factory=dict)
     posts: int = 0
+    doubts: list[bool] = field(default_factory=list)
     endings: dict[str, list[Told]] = field(default_factory=lambda: defaultdict(list))
     shown: dict[str, list[tuple[JobState, Place | None, RemoteStatus | None]]] = field(
         default_factory=lambda: defaultdict(list)
@@ -223,6 +224,7 @@ class RecordingDelivery:
 
     async def deliver(self, job: Job, artifact: Artifact, *, recovering: bool = False) -> Delivered:
         await self.reach.out()
+        self.theatre.doubts.append(recovering)
         told = self.theatre.note("deliver")
         if told is not None:
             return told

@@ -262,7 +262,9 @@ class World:
         name = job if isinstance(job, str) else job.id
         assert await self.clock.until(lambda: bool(self.theatre.endings[name]), within), await self.job(job)
         await self.clock.settle()
-        return await self.job(job)
+        found = await self.job(job)
+        assert found.ended_at is not None or found.state is JobState.HELD, found
+        return found
 
     async def attempts(self) -> list[tuple[str | None, int | None]]:
         """Evidence and status of every submission."""
