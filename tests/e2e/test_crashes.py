@@ -10,6 +10,7 @@ from pathlib import Path
 
 from e2e_kit import Scene, eventually, scene
 
+from bot.sandbox.discord import Permission
 from bot.sandbox.providers import ProviderFault
 
 PIPELET, CHUTES = "wan22-fast-t2v", "wan2.1-14b"
@@ -130,6 +131,30 @@ async def test_a_pipelet_job_ends_once_wherever_the_process_is_killed(tmp_path: 
 
 async def test_a_direct_job_ends_once_wherever_the_process_is_killed(tmp_path: Path) -> None:
     await play_all(OF_BOTH, CHUTES, tmp_path)
+
+
+async def kill_where_nothing_can_be_found_again(at: str, folder: Path) -> None:
+    async with scene(folder, start=False) as it:
+        it.channel.set_permissions(it.guild.bot, deny=Permission.READ_MESSAGE_HISTORY)
+        await it.start(MATINEE_CRASH_AT=at)
+        asking = asyncio.create_task(it.alice.slash(it.channel, "image", prompt="a cat"))
+        assert await it.died() == -signal.SIGKILL
+        await asking
+        await it.start(MATINEE_CRASH_AT="before:done")
+        if at != "before:told":
+            assert await it.died() == -signal.SIGKILL
+            await it.start()
+        await eventually(lambda: all(row["told"] for row in it.jobs()), 40)
+        assert [job["state"] for job in it.jobs()] == ["done"], at
+        assert len(it.films()) == 1, at
+        assert len(it.notices()) == (it.films()[0].id == it.jobs()[0]["ack_message_id"]), at
+
+
+async def test_where_the_bot_may_not_look_back_two_kills_leave_one_film_and_one_word_of_it(tmp_path: Path) -> None:
+    points = ("before:posting", "after:posting", "before:done", "before:told")
+    async with asyncio.TaskGroup() as group:
+        for number, at in enumerate(points):
+            group.create_task(kill_where_nothing_can_be_found_again(at, tmp_path / str(number)))
 
 
 async def test_a_failure_is_told_once_wherever_the_process_is_killed(tmp_path: Path) -> None:

@@ -107,7 +107,12 @@ async def test_where_files_may_no_longer_be_sent_the_film_comes_as_a_direct_mess
 
 async def test_without_the_right_to_look_back_films_and_failures_are_still_told(it: Scene, room: Channel) -> None:
     room.set_permissions(it.guild.bot, deny=Permission.READ_MESSAGE_HISTORY)
-    await one_film(it, await it.ask("image", channel=room))
+    job = await it.ask("image", channel=room)
+    await one_film(it, job)
+    row = await it.told(job)
+    assert row["result_message_id"] == row["ack_message_id"]
+    (notice,) = it.notices(job)
+    assert notice.notified == [it.alice.user]
 
 
 async def test_when_the_channel_is_gone_the_film_comes_as_a_direct_message(it: Scene, room: Channel) -> None:
