@@ -45,6 +45,14 @@ async def test_a_limit_that_discord_did_not_tell_is_found_and_not_remembered(sce
     assert scene.films[-1].attachments[0].size == 3000
 
 
+async def test_an_askers_token_that_is_dead_says_nothing_of_the_bots(scene: Scene):
+    job, film = await scene.job(), scene.shelf.put(1000)
+    scene.discord.faults.add(Fault(MESSAGE, status=401))
+    with pytest.raises(DeliveryError):
+        await scene.delivery.hand_over(job, film, 10_000, Hand(scene, job.ack_message_id))
+    assert (await scene.delivery.deliver(job, film)).message_id
+
+
 async def test_a_doubtful_answer_is_repeated_three_times_in_all(scene: Scene):
     job, film = await scene.job(), scene.shelf.put(1000)
     scene.discord.faults.add(Fault(MESSAGE, drop="after", times=9))

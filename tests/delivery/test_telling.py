@@ -6,8 +6,10 @@ from dataclasses import replace
 import pytest
 from delivery_kit import Cause, JobState, Scene, opened
 
+from bot import texts
 from bot.domain.errors import DeliveryRevoked
 from bot.sandbox.discord import Fault, Permission
+from bot.ui import sendable
 
 POST = "POST /channels/*/messages"
 PATCH = "PATCH /channels/*/messages/*"
@@ -178,6 +180,7 @@ async def test_where_the_edit_is_the_only_word_a_long_outage_is_waited_out(scene
     await scene.delivery.tell(job)
     assert "**cancelled**" in scene.queue_message(job).content
     assert len(scene.sent("PATCH")) == 13
+    assert scene.clock.naps.count(60.0) == 2
 
 
 async def test_a_token_that_is_refused_ends_everything(scene: Scene):
@@ -192,6 +195,21 @@ async def test_an_acknowledgement_that_was_never_confirmed_is_found(scene: Scene
     job = await scene.job()
     await scene.discord.member("alice", scene.guild).say(scene.channel, f"`{job.id}`")
     assert await scene.delivery.find_acknowledgement(replace(job, ack_message_id=None)) == job.ack_message_id
+
+
+async def test_so_is_one_whose_prompt_names_the_requester(scene: Scene):
+    job = await scene.job(acknowledged=False)
+    job = replace(job, state=JobState.QUEUED, request=replace(job.request, prompt=f"<@{scene.alice.id}>"))
+    sent = await scene.client.get_partial_messageable(scene.channel.id).send(**sendable(texts.queue_message(job)))
+    assert await scene.delivery.find_acknowledgement(job) == sent.id
+
+
+@pytest.mark.parametrize(("minutes", "found"), [(15, True), (17, False)])
+async def test_after_sixteen_minutes_none_can_come_any_more(scene: Scene, minutes: int, found: bool):
+    job = await scene.job()
+    asked = (job.ack_message_id or 0) - (minutes * 60_000 << 22)
+    earlier = replace(job, ack_message_id=None, interaction_id=asked)
+    assert await scene.delivery.find_acknowledgement(earlier) == (job.ack_message_id if found else None)
 
 
 async def test_an_acknowledgement_that_was_never_sent_is_not_found(scene: Scene):
@@ -217,6 +235,7 @@ async def test_a_queue_message_says_how_the_job_ended_though_its_id_was_not_know
         await scene.restarted().tell(replace(job, ack_message_id=None))
         assert word in scene.queue_message(job).content
         assert "Cancel" not in [button["label"] for button in scene.queue_message(job).buttons]
+        assert await scene.delivery.find_acknowledgement(job) == job.ack_message_id
         assert len(scene.notices(job)) == told
 
 

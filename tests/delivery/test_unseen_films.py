@@ -38,7 +38,17 @@ async def test_a_channel_that_is_gone_holds_nothing(tmp_path):
         scene.channel.delete()
         delivered = await scene.restarted().deliver(job, film, recovering=True)
         assert delivered.direct
+        assert await scene.restarted().deliver(job, film, recovering=True) == delivered
         assert len(scene.direct) == 1
+
+
+async def test_a_channel_that_was_searched_in_vain_holds_nothing_either(tmp_path):
+    async with opened(tmp_path) as scene:
+        job, film = await scene.job(), scene.shelf.put(1000)
+        scene.discord.faults.add(Fault(POST, status=403, code=50013))
+        delivered = await scene.restarted().deliver(job, film, recovering=True)
+        assert delivered.message_id == job.ack_message_id
+        assert len(scene.films) == 1
 
 
 async def test_a_film_that_went_to_its_member_is_not_posted_once_the_channel_is_open_again(tmp_path):
