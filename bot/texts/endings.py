@@ -189,16 +189,18 @@ def _words(job: Job) -> str:
 
 
 def _spent(job: Job, provider: str) -> str:
-    if not billed(job.provider):
-        return "Nothing was charged."
     unknown = job.state is JobState.LOST_RESULT and job.cause in (Cause.STUCK, Cause.RESULT_GONE, Cause.MODEL_GONE)
-    if job.state is JobState.AMBIGUOUS or job.held_from is not None or unknown:
+    uncertain = job.state is JobState.AMBIGUOUS or job.held_from is not None or unknown
+    made = job.made_at is not None or job.state in _MADE
+    if (uncertain or made) and not billed(job.provider):
+        return "Nothing was charged."
+    if uncertain:
         return "It may have been charged."
     if job.cause is Cause.FAILED:
         return f"{provider} does not say whether a failed job is billed."
     if job.cause is Cause.BY_PROVIDER:
         return f"Whether {provider} bills it is not known."
-    if job.made_at is not None or job.state in _MADE:
+    if made:
         return "It was made, so it counts as spent."
     if job.charged:
         return "An earlier try may have been charged."
