@@ -390,6 +390,18 @@ async def test_a_question_that_the_provider_calls_wrong_or_sends_elsewhere_is_as
     assert 600 <= world.clock.monotonic() < 640
 
 
+async def test_after_a_start_it_is_asked_at_once_and_then_as_seldom_as_before(tmp_path: Path):
+    async with running(tmp_path) as world:
+        world.studio.timeline = [(0, InQueue(1)), (4000, Completed())]
+        await world.ask()
+        await world.clock.advance(300)
+    async with running(tmp_path, world.outside) as world:
+        await world.clock.advance(300)
+    first, second, *_ = [at for at, call in world.studio.calls if call == "poll" and at >= 300]
+    assert first == 300
+    assert second > 340
+
+
 async def test_after_a_start_all_are_asked_at_once_and_none_is_lost(tmp_path: Path):
     many = limits(burst=500, active_per_guild=500, queued_per_guild=500)
     async with running(tmp_path, limits=many) as world:

@@ -11,8 +11,9 @@ from bot.domain.errors import DeliveryError, DeliveryRevoked, Evidence, StorageU
 from bot.domain.job import Cause, Completed, InProgress, InQueue, Job, JobState
 from bot.ports import Delivered
 from tests.support.clock import EPOCH
+from tests.support.outside import ScriptedDirect
 from tests.support.rows import GUILD, LIMITS, MODERATOR, OTHER_MEMBER
-from tests.support.world import DIRECT, QUEUED, Outside, World, running
+from tests.support.world import DIRECT, QUEUED, Outside, World, by, running
 
 
 class Mistake(Exception):
@@ -180,6 +181,13 @@ class TestStopping:
         async with running(tmp_path, world.outside) as world:
             assert (await world.ended(job)).state is JobState.DONE
 
+    async def test_and_is_left_there_by_who_cancels_it_without_its_provider(self, tmp_path: Path):
+        async with running(tmp_path) as world:
+            job = await world.ask(QUEUED)
+            await world.clock.advance(3)
+        async with running(tmp_path, world.outside, providers=lambda *way: [ScriptedDirect(*way)]) as world:
+            assert (await world.jobs.cancel(job.id, by())).state is JobState.SUBMITTED
+
     async def test_nobody_is_asked_while_a_call_that_is_held_open_ends(self, world: World):
         world.studio.seconds = 60
         await world.ask(QUEUED)
@@ -293,6 +301,15 @@ class TestStarting:
         await world.clock.leap(2000)
         assert (await world.ended(queued)).state is JobState.DONE
         assert (await world.ended(direct)).state is JobState.DONE
+
+    @pytest.mark.parametrize("refused", [False, True], ids=["made", "refused"])
+    async def test_a_place_that_gets_free_is_taken_at_once_at_any_provider(self, world: World, refused: bool):
+        await world.policies.set_limits(GUILD, MODERATOR, {"active_per_guild": 1})
+        if refused:
+            world.studio.fail("refuse", Unavailable("p", "no", evidence=Evidence.REFUSED, status=503, retry_after=100))
+        await world.ask(DIRECT)
+        assert (await world.ended(await world.ask(QUEUED))).state is JobState.DONE
+        assert world.studio.submitted_at[-1] == pytest.approx(EPOCH + (0 if refused else 10), abs=1)
 
     async def test_two_members_take_turns(self, world: World):
         await world.policies.set_limits(GUILD, MODERATOR, {"active_per_guild": 1})

@@ -154,6 +154,7 @@ class World:
             else (ScriptedQueue(self.studio, self.reach), ScriptedDirect(self.studio, self.reach))
         )
         self.room = True
+        self.mistakes: list[dict[str, Any]] = []
         self._tasks: list[asyncio.Task[None]] = []
 
     async def open(self) -> None:
@@ -285,6 +286,7 @@ def by(member: int = MEMBER, guild: int = GUILD, moderator: bool | None = None) 
 @asynccontextmanager
 async def running(folder: Path, outside: Outside | None = None, *, start: bool = True, **named: Any):
     world = World(folder, outside or Outside(), **named)
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, mistake: world.mistakes.append(mistake))
     await world.open()
     try:
         if start:
@@ -292,3 +294,4 @@ async def running(folder: Path, outside: Outside | None = None, *, start: bool =
         yield world
     finally:
         await world.close()
+    assert world.mistakes == []
