@@ -125,6 +125,16 @@ async def test_a_queue_message_that_takes_no_more_edits_does_not_cost_the_film(s
     assert delivered.message_id != job.ack_message_id
 
 
+async def test_what_a_filter_keeps_out_of_the_queue_message_is_not_posted_beside_it(scene: Scene):
+    close(scene)
+    job = await scene.job()
+    scene.discord.faults.add(Fault(PATCH, status=400, code=200000))
+    with pytest.raises(DeliveryError) as refused:
+        await scene.delivery.deliver(job, scene.shelf.put(1000))
+    assert refused.value.cause is Undeliverable.FILTERED
+    assert scene.films == []
+
+
 async def test_what_may_have_been_posted_long_ago_is_not_posted_again(scene: Scene):
     close(scene)
     job = made_long_ago(scene, await scene.job())
@@ -166,6 +176,21 @@ async def test_a_film_that_does_not_fit_is_made_smaller_there_too(scene: Scene):
     await scene.delivery.deliver(job, scene.shelf.put(100_000))
     assert scene.films == [scene.queue_message(job)]
     assert "compressed" in scene.films[0].content
+
+
+async def test_the_limit_that_the_command_came_with_counts_there_too(scene: Scene):
+    close(scene)
+    job = await scene.job()
+    job = replace(job, to=replace(job.to, file_limit=50_000))
+    await scene.delivery.deliver(job, scene.shelf.put(100_000))
+    assert "compressed" in scene.queue_message(job).content
+    assert len(scene.sent("PATCH", "")) == 1
+
+
+async def test_an_answer_that_says_nothing_of_the_history_counts_as_none(scene: Scene):
+    job = await scene.job()
+    scene.discord.faults.add(Fault("GET /channels/*/messages/*", status=404))
+    assert await scene.delivery.deliver(job, scene.shelf.put(1000)) == Delivered(job.ack_message_id)
 
 
 async def test_the_requester_is_notified_of_a_film_in_the_queue_message_once(remembering: Scene):

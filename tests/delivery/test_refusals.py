@@ -90,7 +90,8 @@ async def test_a_film_in_the_queue_message_is_not_written_over(scene: Scene):
     scene.discord.faults.add(Fault(POST, status=403, code=50013))
     scene.delivery.show(replace(job, state=JobState.SUBMITTED))
     delivered = await scene.delivery.deliver(job, scene.shelf.put(1000))
-    scene.delivery.show(replace(job, state=JobState.SUBMITTED))
+    scene.delivery.show(replace(job, state=JobState.QUEUED))
+    await scene.delivery.deliver(await scene.job(), scene.shelf.put(1000))
     await scene.delivery.tell(replace(job, state=JobState.DONE, result_message_id=delivered.message_id))
     await scene.delivery.close()
     assert scene.alice.mention in scene.queue_message(job).content
