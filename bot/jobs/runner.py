@@ -191,8 +191,9 @@ class Runner:
 
     async def _to_its_end(self, job: Job, recovering: bool) -> None:
         """The root of a job's task: steps until it rests. A step that failed half-way is taken up as after a crash."""
-        mistakes = 0
-        while not self._rests(job) and not (job.state.rests and mistakes == _MOST_MISTAKES):
+        mistakes, attempt = 0, job.attempt_id
+        # An attempt that began while this task failed is under way in another one, and was not cut off.
+        while job.attempt_id == attempt and not (self._rests(job) or (job.state.rests and mistakes == _MOST_MISTAKES)):
             before = job.state
             try:
                 job = await (self._step(job, recovering) if mistakes < _MOST_MISTAKES else self._give_up(job))

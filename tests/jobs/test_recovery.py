@@ -84,6 +84,16 @@ async def test_a_member_who_saw_the_answer_has_a_job_and_one_who_did_not_has_non
     assert dropped.ended_at == EPOCH
 
 
+async def test_an_acknowledgement_that_comes_while_it_is_looked_for_counts(found: World):
+    received = await in_state(found, JobState.RECEIVED)
+    found.reach.out = lambda: found.clock.sleep(5)
+    await found.start()
+    await found.store.move(received, JobState.QUEUED, ack_message_id=77, queued_at=EPOCH)
+    assert (await found.ended(received)).state is JobState.DONE
+    assert found.theatre.count("find") == 1
+    assert await found.attempts() == [("made", None)]
+
+
 async def test_a_mistake_before_the_acknowledgement_leaves_nobody_waiting(found: World):
     await found.start()
     seen, unseen = await found.ask(acknowledge=False), await found.ask(acknowledge=False)

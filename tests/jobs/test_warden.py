@@ -307,6 +307,20 @@ class TestStandIns:
             ended = await world.ended(await world.ask(WAN), within=120)
             assert (ended.state, ended.request.model, ended.asked_model) == (JobState.DONE, PRO, WAN)
 
+    async def test_one_that_gets_well_again_makes_what_waited_in_vain(self, tmp_path: Path):
+        async with standing_in(tmp_path) as world:
+            world.studio.fail("refuse", refused(401))
+            await world.ask(FAST)
+            await world.clock.advance(3)
+            world.studio.fail("refuse", *[gone()] * 3)
+            waiting = await world.ask(WAN)
+            await world.clock.advance(30)
+            assert (await world.job(waiting)).request.model == WAN
+            world.studio.faults.clear()
+            ended = await world.ended(waiting, within=200)
+            assert ended.state is JobState.DONE
+            assert ended.request.model == FAST
+
     async def test_with_nobody_left_it_waits_and_is_refused(self, tmp_path: Path):
         async with standing_in(tmp_path) as world:
             world.studio.fail("refuse", *[gone()] * 60)
