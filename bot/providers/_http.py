@@ -8,7 +8,7 @@ import socket
 import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -161,13 +161,11 @@ class Http:
         finally:
             await session.close()
 
-    @asynccontextmanager
-    async def get(self, step: Step, url: str, total: float) -> AsyncIterator["Reply"]:
+    def get(self, step: Step, url: str, total: float) -> AbstractAsyncContextManager["Reply"]:
         """A question that may be repeated, on a kept connection; else as `once`."""
         if self._polling is None:
             self._polling = self._session(reuse=True)
-        async with self._call(self._polling, step, "GET", url, total, None) as reply:
-            yield reply
+        return self._call(self._polling, step, "GET", url, total, None)
 
     async def reach(self, url: str, total: float) -> int:
         """The status of a GET that does not carry our key, whatever it is. Raises Unavailable."""

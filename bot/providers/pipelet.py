@@ -25,6 +25,7 @@ DOCUMENTED_URL = "https://batch.pipelet.net"
 
 # It becomes part of an address that carries our key, so it must not be able to leave its place there.
 _REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~-]{0,127}")
+_MODEL_IDS = frozenset(spec.id for spec in MODELS)
 _PROGRESS = re.compile(r"Progress:\s*(\d{1,6})/(\d{1,6})\b", re.ASCII)
 _NO_SUCH_REQUEST = "matinee-doctor-asks-for-nothing"
 
@@ -124,8 +125,7 @@ class PipeletProvider:
         await self._http.close()
 
     def _request_url(self, handle: RemoteHandle) -> str:
-        known = any(spec.id == handle.model for spec in MODELS)
-        if not known or not _REQUEST_ID.fullmatch(handle.request_id):
+        if handle.model not in _MODEL_IDS or not _REQUEST_ID.fullmatch(handle.request_id):
             raise BadResponse(self.name, "this remote handle is not one of ours")
         return f"{self._base}/queue/{handle.model}/requests/{handle.request_id}"
 
