@@ -3,6 +3,9 @@
 import asyncio
 import shutil
 import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -31,26 +34,45 @@ async def until_spilled(folder: Path) -> Path:
     return files(folder)[0]
 
 
+@dataclass
+class Locked:
+    """A job whose request id cannot be committed now, because another program has the database."""
+
+    shop: Shop
+    job: Job
+    moving: "asyncio.Task[Job]"
+    lock: sqlite3.Connection
+
+
+@asynccontextmanager
+async def locked(folder: Path, meanwhile: JobState | None = None) -> AsyncIterator[Locked]:
+    """`meanwhile`: where somebody else has moved the job."""
+    async with opened(folder / "matinee.db") as shop:
+        store = with_spill(shop, folder)
+        await shop.queued()
+        claimed = await shop.claimed()
+        assert claimed is not None
+        if meanwhile is not None:
+            await shop.store.move(claimed, meanwhile)
+        with closing(sqlite3.connect(folder / "matinee.db", isolation_level=None)) as lock:
+            lock.execute("BEGIN IMMEDIATE")
+            moving = asyncio.create_task(store.move(claimed, JobState.SUBMITTED, remote=HANDLE))
+            yield Locked(shop, claimed, moving, lock)
+
+
 @pytest.fixture
 async def stopped(tmp_path: Path) -> tuple[Path, Job]:
     """A folder as a process leaves it that was killed while another program held the database, and its job."""
     alive, dead = tmp_path / "alive", tmp_path / "dead"
     alive.mkdir()
-    async with opened(alive / "matinee.db") as shop:
-        store = with_spill(shop, alive)
-        await shop.queued()
-        claimed = await shop.claimed()
-        assert claimed is not None
-        lock = sqlite3.connect(alive / "matinee.db", isolation_level=None)
-        lock.execute("BEGIN IMMEDIATE")
-        moving = asyncio.create_task(store.move(claimed, JobState.SUBMITTED, remote=HANDLE))
+    async with locked(alive) as it:
         file = await until_spilled(alive)
         assert file.stat().st_mode & 0o077 == 0
         shutil.copytree(alive, dead)
-        lock.close()
-        assert (await moving).remote == HANDLE
+        it.lock.close()
+        assert (await it.moving).remote == HANDLE
         assert files(alive) == [], "it is in the database now"
-    return dead, claimed
+        return dead, it.job
 
 
 async def test_the_next_start_knows_it(stopped: tuple[Path, Job]):
@@ -88,50 +110,27 @@ async def test_a_file_that_cannot_be_read_stops_no_start(stopped: tuple[Path, Jo
 
 
 async def test_who_is_cancelled_while_it_waits_leaves_it_for_the_next_start(tmp_path: Path):
-    async with opened(tmp_path / "matinee.db") as shop:
-        store = with_spill(shop, tmp_path)
-        await shop.queued()
-        claimed = await shop.claimed()
-        assert claimed is not None
-        lock = sqlite3.connect(tmp_path / "matinee.db", isolation_level=None)
-        lock.execute("BEGIN IMMEDIATE")
-        moving = asyncio.create_task(store.move(claimed, JobState.SUBMITTED, remote=HANDLE))
+    async with locked(tmp_path) as it:
         await until_spilled(tmp_path)
-        moving.cancel()
-        await asyncio.gather(moving, return_exceptions=True)
-        lock.close()
-        assert len(files(tmp_path)) == 1
+        it.moving.cancel()
+        await asyncio.gather(it.moving, return_exceptions=True)
+    assert len(files(tmp_path)) == 1
 
 
 async def test_a_move_that_comes_too_late_leaves_nothing(tmp_path: Path):
-    async with opened(tmp_path / "matinee.db") as shop:
-        store = with_spill(shop, tmp_path)
-        await shop.queued()
-        claimed = await shop.claimed()
-        assert claimed is not None
-        await shop.store.move(claimed, JobState.AMBIGUOUS)
-        lock = sqlite3.connect(tmp_path / "matinee.db", isolation_level=None)
-        lock.execute("BEGIN IMMEDIATE")
-        moving = asyncio.create_task(store.move(claimed, JobState.SUBMITTED, remote=HANDLE))
+    async with locked(tmp_path, meanwhile=JobState.AMBIGUOUS) as it:
         await until_spilled(tmp_path)
-        lock.close()
+        it.lock.close()
         with pytest.raises(Stale):
-            await moving
-        assert files(tmp_path) == []
+            await it.moving
+    assert files(tmp_path) == []
 
 
 async def test_a_folder_that_cannot_be_written_stops_no_move(tmp_path: Path, caplog: pytest.LogCaptureFixture):
     (tmp_path / "spill").write_text("a file")
-    async with opened(tmp_path / "matinee.db") as shop:
-        store = with_spill(shop, tmp_path)
-        await shop.queued()
-        claimed = await shop.claimed()
-        assert claimed is not None
-        lock = sqlite3.connect(tmp_path / "matinee.db", isolation_level=None)
-        lock.execute("BEGIN IMMEDIATE")
-        moving = asyncio.create_task(store.move(claimed, JobState.SUBMITTED, remote=HANDLE))
+    async with locked(tmp_path) as it:
         async with asyncio.timeout(10):
             while "cannot be written" not in caplog.text:
                 await asyncio.sleep(0.02)
-        lock.close()
-        assert (await moving).remote == HANDLE
+        it.lock.close()
+        assert (await it.moving).remote == HANDLE
