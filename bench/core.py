@@ -21,6 +21,8 @@ from bot.providers.chutes import MODELS
 from storage.database import Database
 from storage.job_store import SqliteJobStore
 from storage.policy_store import SqlitePolicyStore
+from storage.spill import Spill
+from storage.witness import Witness
 
 _MANY = 10**6
 # Out of the way of what is measured.
@@ -146,14 +148,22 @@ async def opened(
     """`observer` hears of every committed job, after the core. Nothing runs yet."""
     database = await Database.open(folder / "matinee.db")
     try:
-        yield core_on(database, provider, clock, observer)
+        yield core_on(database, provider, clock, observer, folder)
     finally:
         await database.close()
 
 
 def core_on(
-    database: Database, provider: Provider, clock: Clock, observer: Callable[[Job], None] = lambda _job: None
+    database: Database,
+    provider: Provider,
+    clock: Clock,
+    observer: Callable[[Job], None] = lambda _job: None,
+    folder: Path | None = None,
 ) -> Core:
+    """With a `folder` for what stands beside the database, as the bot has it."""
+    witness = None if folder is None else Witness(database, folder / "matinee.witness").claimed
+    spill = None if folder is None else Spill(folder / "matinee.spill")
+
     def observe(job: Job) -> None:
         core.observe(job)
         observer(job)
@@ -161,10 +171,10 @@ def core_on(
     async def turn() -> None:
         pass
 
-    pictures = NoPictures()
+    store, pictures = SqliteJobStore(database, NO_LIMITS, clock, observe, witness=witness, spill=spill), NoPictures()
     plugs = Plugs(
         catalog=Catalog([provider], {}), policies=Policies(SqlitePolicyStore(database), NO_LIMITS, clock),
-        store=SqliteJobStore(database, NO_LIMITS, clock, observe), pictures=pictures, artifacts=InstantArtifacts(),
+        store=store, pictures=pictures, artifacts=InstantArtifacts(),
         uploads=pictures, delivery=InstantDelivery(), identity=RandomIdentity(), clock=clock, room=lambda: True,
         turn=turn,
     )  # fmt: skip
