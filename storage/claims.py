@@ -18,7 +18,7 @@ from storage.health import Health
 from storage.lanes import Lanes
 from storage.ledger import Ledger
 from storage.policy_store import decode_policy
-from storage.rows import request_text, to_job, update
+from storage.rows import text_of, to_job, update
 from storage.steady import SteadyClock
 
 # A claim looks at so many lanes; others who write must not wait for more, so the rest comes with the next one.
@@ -199,7 +199,7 @@ class Claims:
                 yield moment.steady_at(row["due"])
 
     def _start(self, connection: sqlite3.Connection, job: Job, turn: float, moment: Moment) -> Job:
-        digest = hashlib.sha256(request_text(job.request).encode()).hexdigest()
+        digest = hashlib.sha256(text_of(job.request).encode()).hexdigest()
         attempt = self._queries.insert_attempt(
             connection,
             job_id=job.id,

@@ -12,16 +12,11 @@ def write(path: Path, text: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     new.replace(path)
-    sync(path.parent)
-
-
-def sync(folder: Path) -> None:
-    """What was renamed or removed in it is on the disk. Raises OSError."""
-    descriptor = os.open(folder, os.O_RDONLY)
+    folder = os.open(path.parent, os.O_RDONLY)
     try:
-        os.fsync(descriptor)
+        os.fsync(folder)
     finally:
-        os.close(descriptor)
+        os.close(folder)
 
 
 def _private(path: str, flags: int) -> int:

@@ -77,13 +77,13 @@ def _encode(value: object) -> object:
         case Enum():
             return value.value
         case GenerationRequest() | RemoteHandle() | Artifact():
-            return json.dumps(_flat(value))
+            return text_of(value)
     return value
 
 
-def request_text(request: GenerationRequest) -> str:
+def text_of(value: GenerationRequest | RemoteHandle | Artifact) -> str:
     """As it stands in its job's row."""
-    return json.dumps(_flat(request))
+    return json.dumps(_flat(value))
 
 
 def _flat(value: Any) -> dict[str, Any]:  # noqa: ANN401  # a dataclass of plain values

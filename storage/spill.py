@@ -81,7 +81,8 @@ class Spill:
         found = []
         for file in sorted(self._folder.glob("*.json")):
             try:
-                found.append(Spilled(**json.loads(file.read_text("utf-8")[:_LONGEST])))
+                with file.open(encoding="utf-8") as written:
+                    found.append(Spilled(**json.loads(written.read(_LONGEST))))
             except (OSError, ValueError, TypeError):
                 log.warning("%s cannot be read, and is left", file)
         return found
