@@ -6,7 +6,7 @@ import itertools
 import random
 import tempfile
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -212,7 +212,7 @@ async def _follow(
     async def submit() -> None:
         for (name, course), pause in zip(requests.items(), pauses, strict=True):
             await clock.sleep(pause)
-            job = replace(_JOB, id=name, request=course.request, created_at=clock.now(), started_at=clock.now())
+            job = _JOB._replace(id=name, request=course.request, created_at=clock.now(), started_at=clock.now())
             following.watch(job, await provider.submit(course.request, []), provider)
 
     following.call_back(ended)

@@ -2,7 +2,6 @@
 
 import sqlite3
 from collections.abc import Awaitable, Callable, Mapping, Sequence, Set
-from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
 
@@ -107,7 +106,7 @@ class SqliteJobStore:
             return await self._replace(job, moved, to, put_aside)
 
     async def note(self, job: Job, **changes: Any) -> Job:  # noqa: ANN401  # fields of Job
-        return await self._replace(job, replace(job, **changes), "told" if changes.get("told") else "noted")
+        return await self._replace(job, job._replace(**changes), "told" if changes.get("told") else "noted")
 
     async def _replace(
         self, old: Job, new: Job, point: str, meanwhile: Callable[[], Awaitable[None]] | None = None

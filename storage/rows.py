@@ -3,7 +3,6 @@
 import json
 import sqlite3
 from collections.abc import Mapping
-from dataclasses import fields, replace
 from enum import Enum
 from typing import Any
 
@@ -16,10 +15,6 @@ _PLAIN = (
     "tries", "first_try_at", "attempt_id", "started_at", "made_at", "result_message_id", "detail", "ended_at",
     "retry_of", "charged", "asked_model",
 )  # fmt: skip
-_ENCODED = (
-    "request", "state", "remote", "artifact", "discard", "told", "repeated", "direct", "cause", "held_from",
-)  # fmt: skip
-_COLUMNS = (*_PLAIN, *_ENCODED)
 
 # Compare and set: nothing happens when the row has moved on (R9), or when its queue message has become known since.
 _UPDATE = """
@@ -30,7 +25,8 @@ RETURNING discard
 
 
 def to_row(job: Job) -> dict[str, Any]:
-    return {name: _encode(getattr(job, name)) for name in _COLUMNS} | _flat(job.to) | _derived(job)
+    columns = {name: _encode(value) for name, value in job._asdict().items() if name != "to"}
+    return columns | _flat(job.to) | _derived(job)
 
 
 def to_job(row: sqlite3.Row | Mapping[str, Any]) -> Job:
@@ -60,13 +56,14 @@ def update(connection: sqlite3.Connection, old: Job, new: Job) -> Job:
     if row is None:
         raise Stale(f"{old.id} is no longer {old.state} at epoch {old.epoch}")
     discard = Cause(row["discard"]) if row["discard"] else None
-    return new if new.discard is discard else replace(new, discard=discard)
+    return new if new.discard is discard else new._replace(discard=discard)
 
 
 def changes(old: Job, new: Job) -> dict[str, Any]:
     """The columns in which the two differ, and the epoch."""
-    changed: dict[str, Any] = {"epoch": new.epoch}
-    changed |= {name: _encode(getattr(new, name)) for name in _COLUMNS if getattr(new, name) is not getattr(old, name)}
+    values = zip(Job._fields, old, new, strict=True)
+    changed = {name: _encode(now) for name, was, now in values if now is not was and name != "to"}
+    changed["epoch"] = new.epoch
     if changed.keys() & {"request", "artifact"}:
         changed |= _derived(new)
     return changed
@@ -87,7 +84,7 @@ def text_of(value: GenerationRequest | RemoteHandle | Artifact) -> str:
 
 
 def _flat(value: Any) -> dict[str, Any]:  # noqa: ANN401  # a dataclass of plain values
-    return {field.name: getattr(value, field.name) for field in fields(value)}
+    return {name: getattr(value, name) for name in value.__slots__}
 
 
 def _derived(job: Job) -> dict[str, Any]:

@@ -52,7 +52,7 @@ FILM = Artifact("v.mp4", MediaKind.FILM, 3_200_000, "0" * 64, 832, 480, "h264", 
 
 def with_prompt(prompt: str, **changes: object) -> Job:
     request = replace(JOB.request, prompt=prompt, negative_prompt=prompt)
-    return replace(JOB, request=request, detail=prompt, **changes)
+    return JOB._replace(request=request, detail=prompt, **changes)
 
 
 def every_message(prompt: str) -> list[Message]:
@@ -157,14 +157,14 @@ def test_what_else_keeps_a_job_is_named() -> None:
 
 
 def test_a_job_that_waits_for_its_provider_says_so() -> None:
-    waiting = replace(JOB, state=JobState.QUEUED, tries=2, not_before=1_030.0, cause=Cause.BUSY)
+    waiting = JOB._replace(state=JobState.QUEUED, tries=2, not_before=1_030.0, cause=Cause.BUSY)
     content = texts.queue_message(waiting, Place(0, None)).content
     assert "queued" in content
     assert "Waiting for its provider: Chutes is busy (tries: 2). Next try <t:1030:R>." in content
 
 
 def test_a_provider_that_named_its_own_time_used_up_no_try() -> None:
-    waiting = replace(JOB, state=JobState.QUEUED, tries=0, not_before=1_030.0, cause=Cause.BUSY)
+    waiting = JOB._replace(state=JobState.QUEUED, tries=0, not_before=1_030.0, cause=Cause.BUSY)
     content = texts.queue_message(waiting, Place(0, None)).content
     assert "Chutes is busy. Next try <t:1030:R>." in content
 
@@ -181,7 +181,7 @@ OUTAGES = [
 @pytest.mark.parametrize(("cause", "model", "words"), OUTAGES)
 def test_a_job_whose_model_is_not_asked_now_says_why_when_next_and_until_when(cause: Cause, model: str, words: str):
     place = Place(3, 2_000.0, Outage(Trouble("chutes", model, cause, 900.0, 1_060.0), 2_700.0))
-    content = texts.queue_message(replace(JOB, state=JobState.QUEUED), place).content
+    content = texts.queue_message(JOB._replace(state=JobState.QUEUED), place).content
     assert (
         f"Waiting: {words}. Next try <t:1060:R>. "
         "If it stays so, this job is dropped <t:2700:R> and costs nothing." in content
@@ -190,7 +190,7 @@ def test_a_job_whose_model_is_not_asked_now_says_why_when_next_and_until_when(ca
     assert f"{words}. It is being tried again now. If" in texts.queue_message(JOB, trying).content
     never = replace(place, outage=Outage(replace(place.outage.trouble, again_at=2_800.0), 2_700.0))
     assert f"{words}. If it stays so, this job is dropped <t:2700:R>" in texts.queue_message(JOB, never).content
-    charged = replace(JOB, state=JobState.QUEUED, charged=1)
+    charged = JOB._replace(state=JobState.QUEUED, charged=1)
     assert "costs nothing more." in texts.queue_message(charged, place).content
 
 
@@ -206,8 +206,8 @@ def test_every_outage_has_its_words() -> None:
 
 def test_a_stand_in_is_named_wherever_its_work_is_shown() -> None:
     words = "Made by wan2.1-14b in place of skyreels, which was out of order."
-    job = replace(JOB, asked_model="skyreels")
-    done = replace(job, state=JobState.DONE, result_message_id=5)
+    job = JOB._replace(asked_model="skyreels")
+    done = job._replace(state=JobState.DONE, result_message_id=5)
     shown = [texts.queue_message(job, Place(0, None)), texts.ending(done), texts.result(done, FILM)]
     assert all(words in message.content for message in shown)
     assert "wan2.1-14b in place of skyreels" in texts.queue_list([job], [])[0]
@@ -215,15 +215,15 @@ def test_a_stand_in_is_named_wherever_its_work_is_shown() -> None:
 
 
 def test_what_an_earlier_try_may_have_cost_is_not_called_free() -> None:
-    refused = replace(JOB, state=JobState.REFUSED, cause=Cause.UNREACHABLE, charged=1)
+    refused = JOB._replace(state=JobState.REFUSED, cause=Cause.UNREACHABLE, charged=1)
     assert "An earlier try may have been charged." in texts.notice(refused).content
     assert "Nothing was spent" not in texts.notice(refused).content
 
 
 def test_what_an_earlier_try_may_have_cost_is_not_called_free_in_lists_either() -> None:
-    refused = replace(JOB, state=JobState.REFUSED, cause=Cause.UNREACHABLE)
+    refused = JOB._replace(state=JobState.REFUSED, cause=Cause.UNREACHABLE)
     assert "failed, nothing spent" in texts.queue_list([], [refused])[1]
-    assert "nothing spent" not in texts.queue_list([], [replace(refused, charged=1)])[1]
+    assert "nothing spent" not in texts.queue_list([], [refused._replace(charged=1)])[1]
 
 
 @pytest.mark.parametrize(
@@ -238,39 +238,39 @@ def test_what_an_earlier_try_may_have_cost_is_not_called_free_in_lists_either() 
     ],
 )
 def test_members_read_a_providers_words_but_no_status_and_no_errors_name(cause: Cause, detail: str, words: str) -> None:
-    content = texts.notice(replace(JOB, state=JobState.REFUSED, cause=cause, detail=detail)).content
+    content = texts.notice(JOB._replace(state=JobState.REFUSED, cause=cause, detail=detail)).content
     assert words in content
     assert "HTTP" not in content
     assert "Error" not in content
 
 
 def test_who_was_refused_in_vain_is_not_said_to_have_started() -> None:
-    refused = replace(JOB, state=JobState.REFUSED, cause=Cause.BUSY, started_at=1_005.0, ended_at=1_060.0, tries=6)
+    refused = JOB._replace(state=JobState.REFUSED, cause=Cause.BUSY, started_at=1_005.0, ended_at=1_060.0, tries=6)
     lines = texts.report(refused).splitlines()
     assert lines[-2:] == ["Asked <t:1000:R> · ended <t:1060:R>.", "Tries: 6."]
-    waiting = replace(JOB, state=JobState.QUEUED)
+    waiting = JOB._replace(state=JobState.QUEUED)
     assert texts.report(waiting).endswith("\nIt was not handed to a provider yet.")
 
 
 def test_progress_and_the_providers_own_queue_are_shown() -> None:
-    running = replace(JOB, state=JobState.SUBMITTED)
+    running = JOB._replace(state=JobState.SUBMITTED)
     assert "has done 4 of 24" in texts.queue_message(running, None, InProgress(4, 24)).content
     assert "position 3" in texts.queue_message(running, None, InQueue(2)).content
 
 
 def test_what_cannot_be_cancelled_any_more_has_no_cancel_button() -> None:
     for state in (JobState.RESULT, JobState.POSTING, JobState.DONE):
-        assert texts.queue_message(replace(JOB, state=state, result_message_id=5)).buttons == ()
-    assert texts.queue_message(replace(JOB, state=JobState.SUBMITTED, discard=Cause.BY_MEMBER)).buttons == ()
+        assert texts.queue_message(JOB._replace(state=state, result_message_id=5)).buttons == ()
+    assert texts.queue_message(JOB._replace(state=JobState.SUBMITTED, discard=Cause.BY_MEMBER)).buttons == ()
 
 
 def test_a_finished_job_links_to_its_result() -> None:
-    content = texts.ending(replace(JOB, state=JobState.DONE, result_message_id=77)).content
+    content = texts.ending(JOB._replace(state=JobState.DONE, result_message_id=77)).content
     assert "https://discord.com/channels/10/20/77" in content
 
 
 def test_one_that_was_delivered_directly_links_to_nothing() -> None:
-    content = texts.ending(replace(JOB, state=JobState.DONE, result_message_id=77, direct=True)).content
+    content = texts.ending(JOB._replace(state=JobState.DONE, result_message_id=77, direct=True)).content
     assert "direct message" in content
     assert "https://" not in content
 
@@ -278,7 +278,7 @@ def test_one_that_was_delivered_directly_links_to_nothing() -> None:
 @pytest.mark.parametrize("state", [state for state in JobState if state.failed])
 @pytest.mark.parametrize("cause", [None, *Cause])
 def test_only_an_uncertain_job_may_have_been_charged(state: JobState, cause: Cause | None) -> None:
-    job = replace(JOB, state=state, cause=cause)
+    job = JOB._replace(state=state, cause=cause)
     for message in (texts.ending(job), texts.notice(job)):
         assert "failed" in message.content
         unknown = state is JobState.LOST_RESULT and cause in (Cause.STUCK, Cause.RESULT_GONE, Cause.MODEL_GONE)
@@ -288,14 +288,14 @@ def test_only_an_uncertain_job_may_have_been_charged(state: JobState, cause: Cau
 @pytest.mark.parametrize("state", [JobState.AMBIGUOUS, JobState.LOST_RESULT, JobState.UNDELIVERABLE, JobState.POISON])
 @pytest.mark.parametrize("cause", [None, *Cause])
 def test_who_sends_no_bill_is_not_said_to_charge(state: JobState, cause: Cause | None) -> None:
-    job = replace(JOB, state=state, cause=cause, provider="cogvideox")
+    job = JOB._replace(state=state, cause=cause, provider="cogvideox")
     for content in (texts.ending(job).content, texts.notice(job).content, *texts.queue_list([], [job])):
         assert not re.search("may have been|counts as spent|cost again|bill", content)
     assert "Nothing was charged." in texts.notice(job).content
 
 
 def test_a_job_that_runs_on_where_nobody_bills_is_not_said_to_be_paid_for() -> None:
-    running = replace(JOB, state=JobState.SUBMITTING, provider="cogvideox")
+    running = JOB._replace(state=JobState.SUBMITTING, provider="cogvideox")
     assert not re.search("paid|spent|costs", texts.still_running(running).content + texts.thrown_away(running))
 
 
@@ -305,19 +305,19 @@ def test_whose_words_speak_of_money_is_as_its_adapter_says(adapter: type) -> Non
 
 
 def test_a_failed_pipelet_job_says_what_is_not_known_about_its_bill() -> None:
-    job = replace(JOB, state=JobState.LOST_RESULT, cause=Cause.FAILED, provider="pipelet")
+    job = JOB._replace(state=JobState.LOST_RESULT, cause=Cause.FAILED, provider="pipelet")
     assert "Pipelet does not say whether a failed job is billed" in texts.notice(job).content
 
 
 def test_a_cancellation_says_by_whom() -> None:
     for cause, words in ((Cause.BY_MEMBER, "member"), (Cause.BY_MODERATOR, "moderator"), (Cause.BY_PROVIDER, "Chutes")):
-        content = texts.ending(replace(JOB, state=JobState.CANCELLED, cause=cause)).content
+        content = texts.ending(JOB._replace(state=JobState.CANCELLED, cause=cause)).content
         assert "cancelled" in content
         assert words in content
 
 
 def test_an_undeliverable_film_is_kept_and_the_days_are_named() -> None:
-    job = replace(JOB, state=JobState.UNDELIVERABLE, cause=Cause.NO_PERMISSION)
+    job = JOB._replace(state=JobState.UNDELIVERABLE, cause=Cause.NO_PERMISSION)
     assert "kept for 7 days" in texts.ending(job).content
     assert "kept for 3 days" in texts.notice(job, keep_days=3).content
 
@@ -325,8 +325,8 @@ def test_an_undeliverable_film_is_kept_and_the_days_are_named() -> None:
 def test_retry_is_offered_where_asking_again_makes_sense() -> None:
     def offered(state: JobState, cause: Cause) -> bool:
         ends = (
-            texts.ending(replace(JOB, state=state, cause=cause)),
-            texts.notice(replace(JOB, state=state, cause=cause)),
+            texts.ending(JOB._replace(state=state, cause=cause)),
+            texts.notice(JOB._replace(state=state, cause=cause)),
         )
         shown = [[button.verb for button in message.buttons] for message in ends]
         assert shown[0] == shown[1]
@@ -340,7 +340,7 @@ def test_retry_is_offered_where_asking_again_makes_sense() -> None:
 
 
 def test_a_notice_mentions_the_requester_and_names_the_job() -> None:
-    message = texts.notice(replace(JOB, state=JobState.REFUSED, cause=Cause.REJECTED, detail="nsfw_content"))
+    message = texts.notice(JOB._replace(state=JobState.REFUSED, cause=Cause.REJECTED, detail="nsfw_content"))
     assert message.content.startswith(f"<@{REQUESTER}>")
     assert message.mention == REQUESTER
     assert "k7w2m9qdxx" in message.content
@@ -350,14 +350,14 @@ def test_a_notice_mentions_the_requester_and_names_the_job() -> None:
 
 
 def test_a_film_that_was_encoded_again_to_play_says_so() -> None:
-    posting = replace(JOB, state=JobState.POSTING)
+    posting = JOB._replace(state=JobState.POSTING)
     assert "compressed" in texts.result(posting, replace(FILM, compressed=True)).content
     smaller = texts.result(posting, replace(FILM, compressed=True), compressed_from=31_000_000).content
     assert smaller.count("compressed") == 1
 
 
 def test_a_result_carries_every_fact() -> None:
-    message = texts.result(replace(JOB, state=JobState.POSTING, made_at=1_093.0), FILM)
+    message = texts.result(JOB._replace(state=JobState.POSTING, made_at=1_093.0), FILM)
     for fact in (f"<@{REQUESTER}>", "k7w2m9qdxx", "wan2.1-14b", "832x480", "5.06 s", "seed 42", "took 93 s", "3.2 MB"):
         assert fact in message.content
     assert "compressed" not in message.content
@@ -365,14 +365,14 @@ def test_a_result_carries_every_fact() -> None:
 
 
 def test_a_film_that_was_encoded_again_says_so_with_both_sizes() -> None:
-    job = replace(JOB, state=JobState.POSTING, made_at=1_093.0)
+    job = JOB._replace(state=JobState.POSTING, made_at=1_093.0)
     assert "compressed from 31.0 MB to 3.2 MB" in texts.result(job, FILM, compressed_from=31_000_000).content
 
 
 def test_a_picture_has_no_length() -> None:
     picture = replace(FILM, kind=MediaKind.JPEG, frames=None, seconds=None)
     request = replace(JOB.request, capability=Capability.TEXT_TO_IMAGE, duration=None)
-    content = texts.result(replace(JOB, request=request, made_at=1_010.0), picture).content
+    content = texts.result(JOB._replace(request=request, made_at=1_010.0), picture).content
     assert "picture" in content
     assert "long" not in content
 
@@ -442,7 +442,7 @@ def test_a_refusal_names_models_that_can() -> None:
 
 
 def test_long_lists_stay_within_one_message_and_say_what_is_left_out() -> None:
-    jobs = [replace(JOB, id=f"k7w2m9q{index:03}") for index in range(300)]
+    jobs = [JOB._replace(id=f"k7w2m9q{index:03}") for index in range(300)]
     waiting, mine = texts.queue_list(jobs, jobs)
     for page in (waiting, mine, texts.admin.recent(jobs)):
         assert len(page) <= 2000
@@ -450,7 +450,7 @@ def test_long_lists_stay_within_one_message_and_say_what_is_left_out() -> None:
 
 
 def test_a_running_job_offers_to_throw_its_result_away() -> None:
-    message = texts.still_running(replace(JOB, state=JobState.SUBMITTED))
+    message = texts.still_running(JOB._replace(state=JobState.SUBMITTED))
     assert [(button.verb, button.label) for button in message.buttons] == [(Verb.DISCARD, "Throw the result away")]
 
 
@@ -480,5 +480,5 @@ def test_a_model_says_what_it_costs_where_the_operator_has_said_so() -> None:
 
 
 def test_a_provider_that_only_another_version_knows_goes_by_its_id() -> None:
-    refused = replace(JOB, provider="luma*", state=JobState.REFUSED, cause=Cause.REJECTED)
+    refused = JOB._replace(provider="luma*", state=JobState.REFUSED, cause=Cause.REJECTED)
     assert "Luma refused the request" in texts.ending(refused).content

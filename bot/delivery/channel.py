@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 import discord
@@ -297,7 +297,7 @@ class ChannelDelivery:
             return
         if job.ack_message_id is None:
             # Ended before that message was known, which would say "queued" for ever.
-            job = replace(job, ack_message_id=await self.find_acknowledgement(job))
+            job = job._replace(ack_message_id=await self.find_acknowledgement(job))
         in_place = job.ack_message_id if job.ack_message_id == job.result_message_id else None
         noticed = job.state.failed or (job.state is JobState.CANCELLED and job.cause is not Cause.BY_MEMBER)
         if in_place is None:

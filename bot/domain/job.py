@@ -1,8 +1,8 @@
 """The durable life of a request: its states, its legal moves and what is known in each (RELIABILITY, section 2)."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Self
+from typing import Any, NamedTuple
 
 from bot.domain.errors import IllegalTransition
 from bot.domain.generation import GenerationRequest
@@ -198,8 +198,7 @@ class Artifact:
     compressed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(NamedTuple):
     """One request and all that is durably known about it. `epoch` counts its moves; every move compares it (R9).
 
     Times are epoch seconds. `started_at` is the start of its last attempt, `ended_at` is set in a terminal state only.
@@ -241,8 +240,8 @@ class Job:
     held_from: JobState | None = None
     asked_model: str | None = None
 
-    def to_state(self, state: JobState, **changes: Any) -> Self:  # noqa: ANN401  # fields of this class
+    def to_state(self, state: JobState, **changes: Any) -> "Job":  # noqa: ANN401  # fields of this class
         """The job after a legal move. Raises IllegalTransition for any other."""
         if state not in MOVES[self.state]:
             raise IllegalTransition(f"{self.state} to {state}")
-        return replace(self, state=state, epoch=self.epoch + 1, **changes)
+        return self._replace(state=state, epoch=self.epoch + 1, **changes)

@@ -1,7 +1,6 @@
 """`/queue`, `/cancel`, `/models`, and payloads that no client would send."""
 
 import sqlite3
-from dataclasses import replace
 
 import pytest
 from cogs_kit import World, words
@@ -57,7 +56,7 @@ async def test_cancel_completes_over_ones_own_jobs_only(world: World) -> None:
 async def test_at_most_25_jobs_complete_and_names_are_at_most_100_characters(world: World) -> None:
     job, _ = await world.ask(prompt="x" * 500)
     for number in range(40):
-        world.matinee.live.update(replace(job, id=f"other{number:05}"))
+        world.matinee.live.update(job._replace(id=f"other{number:05}"))
     offered = await world.alice.autocomplete(world.channel, "cancel", "job", "")
     assert len(offered) == 25
     assert all(len(choice["name"]) <= 100 for choice in offered)

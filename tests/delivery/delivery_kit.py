@@ -6,7 +6,7 @@ import itertools
 import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -107,9 +107,9 @@ class Scene:
         if acknowledged:
             words = sendable(texts.queue_message(job))
             sent = await self.client.get_partial_messageable(self.channel.id).send(**words)
-            job = replace(job, ack_message_id=sent.id)
+            job = job._replace(ack_message_id=sent.id)
         self.discord.transcript.clear()
-        return replace(job, state=state, **changes)
+        return job._replace(state=state, **changes)
 
     def restarted(self) -> ChannelDelivery:
         """Another process's delivery: it remembers nothing."""

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -23,7 +22,7 @@ async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
 
 
 def show(scene: Scene, job: Job, done: int) -> None:
-    scene.delivery.show(replace(job, state=JobState.SUBMITTED), None, InProgress(done, 100))
+    scene.delivery.show(job._replace(state=JobState.SUBMITTED), None, InProgress(done, 100))
 
 
 def shows(scene: Scene, job: Job, done: int) -> bool:
@@ -98,7 +97,7 @@ async def test_what_changed_back_in_time_is_not_sent(scene: Scene):
 
 async def test_the_end_comes_last_and_nothing_after_it(scene: Scene):
     job = await scene.job()
-    ended = replace(job, state=JobState.CANCELLED, cause=Cause.BY_MEMBER)
+    ended = job._replace(state=JobState.CANCELLED, cause=Cause.BY_MEMBER)
     scene.discord.faults.add(Fault(PATCH, answer_after=0.1))
     show(scene, job, 1)
     await scene.discord.until(lambda: shows(scene, job, 1))
@@ -119,7 +118,7 @@ async def test_the_end_too_keeps_the_distance(scene: Scene):
     job = await scene.job()
     show(scene, job, 1)
     await edited(scene, job, 1)
-    telling = asyncio.create_task(scene.delivery.tell(replace(job, state=JobState.DONE)))
+    telling = asyncio.create_task(scene.delivery.tell(job._replace(state=JobState.DONE)))
     scene.clock.advance(2.9)
     await barrier(scene)
     assert not telling.done()
@@ -152,7 +151,7 @@ async def test_an_ending_goes_before_what_only_moves(scene: Scene):
     for other in (*others, last):
         show(scene, other, 1)
     await asyncio.sleep(0)
-    await scene.delivery.tell(replace(last, state=JobState.DONE))
+    await scene.delivery.tell(last._replace(state=JobState.DONE))
     await scene.discord.until(lambda: all(shows(scene, other, 1) for other in others))
     order = [int(entry.path.rpartition("/")[2]) for entry in scene.sent("PATCH")]
     assert order == [first.ack_message_id, last.ack_message_id, *(other.ack_message_id for other in others)]
@@ -191,7 +190,7 @@ async def test_an_ending_is_shown_although_edits_had_been_given_up(scene: Scene)
     while not scene.sent("PATCH"):
         await asyncio.sleep(0)
     scene.channel.set_permissions(scene.guild.bot)
-    telling = asyncio.create_task(scene.delivery.tell(replace(job, state=JobState.DONE)))
+    telling = asyncio.create_task(scene.delivery.tell(job._replace(state=JobState.DONE)))
     while not telling.done():
         scene.clock.advance(1)
         await asyncio.sleep(0.01)
@@ -206,7 +205,7 @@ async def test_a_refused_token_ends_all_edits(scene: Scene):
         await asyncio.sleep(0)
     show(scene, other, 1)
     with pytest.raises(DeliveryRevoked):
-        await scene.delivery.tell(replace(other, state=JobState.DONE))
+        await scene.delivery.tell(other._replace(state=JobState.DONE))
     assert len(scene.sent("PATCH")) == 1
 
 
@@ -232,10 +231,10 @@ async def test_once_closed_nothing_is_edited(scene: Scene):
 
 async def test_a_job_that_goes_on_after_it_was_held_is_shown_again(scene: Scene):
     job = await scene.job()
-    held = replace(job, state=JobState.HELD, held_from=JobState.QUEUED, cause=Cause.RESTORED, epoch=job.epoch + 1)
+    held = job._replace(state=JobState.HELD, held_from=JobState.QUEUED, cause=Cause.RESTORED, epoch=job.epoch + 1)
     await scene.delivery.tell(held)
     assert "held" in scene.queue_message(job).content
     show(scene, job, 1)
-    show(scene, replace(job, epoch=job.epoch + 2), 2)
+    show(scene, job._replace(epoch=job.epoch + 2), 2)
     await edited(scene, job, 2)
     assert [content for content in edits(scene, job) if "1 of 100" in content] == []

@@ -34,7 +34,7 @@ async def remembering(tmp_path: Path) -> AsyncIterator[Scene]:
 
 
 def made_long_ago(scene: Scene, job: Job) -> Job:
-    return replace(job, made_at=scene.clock.now() - LONG_AGO)
+    return job._replace(made_at=scene.clock.now() - LONG_AGO)
 
 
 @pytest.mark.parametrize("fault", [None, *LOST], ids=str)
@@ -181,7 +181,7 @@ async def test_a_film_that_does_not_fit_is_made_smaller_there_too(scene: Scene):
 async def test_the_limit_that_the_command_came_with_counts_there_too(scene: Scene):
     close(scene)
     job = await scene.job()
-    job = replace(job, to=replace(job.to, file_limit=50_000))
+    job = job._replace(to=replace(job.to, file_limit=50_000))
     await scene.delivery.deliver(job, scene.shelf.put(100_000))
     assert "compressed" in scene.queue_message(job).content
     assert len(scene.sent("PATCH", "")) == 1
@@ -198,7 +198,7 @@ async def test_the_requester_is_notified_of_a_film_in_the_queue_message_once(rem
     close(scene)
     job = await scene.job()
     delivered = await scene.delivery.deliver(job, scene.shelf.put(1000))
-    done = replace(job, state=JobState.DONE, result_message_id=delivered.message_id)
+    done = job._replace(state=JobState.DONE, result_message_id=delivered.message_id)
     await scene.delivery.tell(done)
     await scene.restarted().tell(done)
     (notice,) = scene.notices(job)
@@ -213,5 +213,5 @@ async def test_nobody_is_written_to_directly_about_a_film_that_the_channel_shows
     job = await scene.job()
     scene.discord.faults.add(Fault(POST, status=403, code=50013, times=9))
     delivered = await scene.delivery.deliver(job, scene.shelf.put(1000))
-    await scene.delivery.tell(replace(job, state=JobState.DONE, result_message_id=delivered.message_id))
+    await scene.delivery.tell(job._replace(state=JobState.DONE, result_message_id=delivered.message_id))
     assert scene.direct == scene.notices(job) == []

@@ -131,10 +131,10 @@ async def test_what_belongs_to_another_job_or_is_no_film_is_not_adopted(tmp_path
         job, film = await scene.job(), scene.shelf.put(1000)
         if others == "film":
             other = await scene.job()
-            other = replace(other, request=replace(other.request, prompt=f"v-{job.id}.mp4 `{job.id}`"))
+            other = other._replace(request=replace(other.request, prompt=f"v-{job.id}.mp4 `{job.id}`"))
             await scene.delivery.deliver(other, scene.shelf.put(1000))
         else:
-            words = texts.notice(replace(job, state=JobState.AMBIGUOUS))
+            words = texts.notice(job._replace(state=JobState.AMBIGUOUS))
             assert words.buttons
             await scene.client.get_partial_messageable(scene.channel.id).send(**sendable(words))
         delivered = await scene.delivery.deliver(job, film, recovering=True)

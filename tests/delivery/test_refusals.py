@@ -1,7 +1,6 @@
 """What Discord refuses for good, and where a film goes then."""
 
 import asyncio
-from dataclasses import replace
 
 import pytest
 from delivery_kit import JobState, Scene, opened
@@ -88,11 +87,11 @@ async def test_a_film_in_the_queue_message_is_recognised_after_a_crash(tmp_path)
 async def test_a_film_in_the_queue_message_is_not_written_over(scene: Scene):
     job = await scene.job()
     scene.discord.faults.add(Fault(POST, status=403, code=50013))
-    scene.delivery.show(replace(job, state=JobState.SUBMITTED))
+    scene.delivery.show(job._replace(state=JobState.SUBMITTED))
     delivered = await scene.delivery.deliver(job, scene.shelf.put(1000))
-    scene.delivery.show(replace(job, state=JobState.QUEUED))
+    scene.delivery.show(job._replace(state=JobState.QUEUED))
     await scene.delivery.deliver(await scene.job(), scene.shelf.put(1000))
-    await scene.delivery.tell(replace(job, state=JobState.DONE, result_message_id=delivered.message_id))
+    await scene.delivery.tell(job._replace(state=JobState.DONE, result_message_id=delivered.message_id))
     await scene.delivery.close()
     assert scene.alice.mention in scene.queue_message(job).content
 
@@ -177,6 +176,6 @@ async def test_nobody_is_written_to_for_a_guild_that_was_left(tmp_path):
             scene.guild.remove_member(scene.discord.world.bot)
         with pytest.raises(DeliveryError) as caught:
             await scene.delivery.deliver(job, scene.shelf.put(1000))
-        await scene.delivery.tell(replace(job, state=JobState.UNDELIVERABLE))
+        await scene.delivery.tell(job._replace(state=JobState.UNDELIVERABLE))
     assert caught.value.cause is Undeliverable.GUILD_GONE
     assert scene.direct == []

@@ -33,7 +33,7 @@ async def test_the_guilds_boosts_say_how_much_fits(tmp_path, tier: int, size: in
 
 async def test_a_lower_limit_that_came_with_the_command_counts(scene: Scene):
     job = await scene.job()
-    job = replace(job, to=replace(job.to, file_limit=100_000))
+    job = job._replace(to=replace(job.to, file_limit=100_000))
     await scene.delivery.deliver(job, scene.shelf.put(100_001))
     assert scene.shelf.fitted == [95_000]
     assert len(scene.sent("POST")) == 1
@@ -41,7 +41,7 @@ async def test_a_lower_limit_that_came_with_the_command_counts(scene: Scene):
 
 async def test_a_higher_limit_of_the_member_is_not_the_guilds(scene: Scene):
     job = await scene.job()
-    job = replace(job, to=replace(job.to, file_limit=500 * MIB))
+    job = job._replace(to=replace(job.to, file_limit=500 * MIB))
     await scene.delivery.deliver(job, scene.shelf.put(21 * MIB))
     assert scene.shelf.fitted == [19 * MIB]
 
@@ -104,15 +104,14 @@ async def test_a_film_that_cannot_be_encoded_again_is_too_large(scene: Scene):
 
 async def test_a_limit_once_learned_is_kept_for_an_hour(scene: Scene):
     scene.discord.options.file_limit = 10 * MIB
-    await scene.delivery.deliver(
-        replace(await scene.job(), to=_unlimited(await scene.job())), scene.shelf.put(19 * MIB)
-    )
+    job = await scene.job()
+    await scene.delivery.deliver(job._replace(to=_unlimited(job)), scene.shelf.put(19 * MIB))
     second = await scene.job()
-    await scene.delivery.deliver(replace(second, to=_unlimited(second)), scene.shelf.put(12 * MIB))
+    await scene.delivery.deliver(second._replace(to=_unlimited(second)), scene.shelf.put(12 * MIB))
     assert len(scene.sent("POST")) == 1
     await scene.clock.sleep(3601)
     third = await scene.job()
-    await scene.delivery.deliver(replace(third, to=_unlimited(third)), scene.shelf.put(12 * MIB))
+    await scene.delivery.deliver(third._replace(to=_unlimited(third)), scene.shelf.put(12 * MIB))
     assert len(scene.sent("POST")) == 2
 
 
@@ -128,14 +127,14 @@ async def test_a_refusal_of_a_small_film_says_nothing_of_the_next(scene: Scene):
 async def test_a_limit_of_direct_messages_is_not_the_guilds(scene: Scene):
     job = await scene.job()
     scene.channel.set_permissions(scene.guild.bot, deny=Permission.SEND_MESSAGES)
-    job = replace(job, to=_unlimited(job))
+    job = job._replace(to=_unlimited(job))
     direct = scene.discord.world.direct_channel(scene.alice)
     scene.discord.faults.add(Fault(f"POST /channels/{direct.id}/messages", status=413, code=40005))
     await scene.delivery.deliver(job, scene.shelf.put(400_000))
     assert len(scene.direct) == 1
     scene.channel.set_permissions(scene.guild.bot)
     other = await scene.job()
-    await scene.delivery.deliver(replace(other, to=_unlimited(other)), scene.shelf.put(400_000))
+    await scene.delivery.deliver(other._replace(to=_unlimited(other)), scene.shelf.put(400_000))
     assert scene.shelf.fitted == [95_000]
 
 
@@ -143,7 +142,7 @@ async def test_the_queue_message_has_the_same_limit(scene: Scene):
     job = await scene.job()
     scene.discord.faults.add(Fault(POST, times=1, status=403, code=50013))
     scene.discord.options.file_limit = 100_000
-    await scene.delivery.deliver(replace(job, to=_unlimited(job)), scene.shelf.put(300_000))
+    await scene.delivery.deliver(job._replace(to=_unlimited(job)), scene.shelf.put(300_000))
     assert "compressed" in scene.queue_message(job).content
 
 

@@ -101,7 +101,7 @@ async def test_a_prompt_that_names_the_job_does_not_pass_for_the_reply(scene: Sc
     job = await scene.job(**FAILED)
     other = await scene.job(**FAILED)
     trick = f"<@{job.to.member_id}> `{job.id}` failed"
-    await scene.delivery.tell(replace(other, request=replace(other.request, prompt=trick)))
+    await scene.delivery.tell(other._replace(request=replace(other.request, prompt=trick)))
     await scene.delivery.tell(job)
     assert len([message for message in scene.notices(job) if message.referenced is scene.queue_message(job)]) == 1
 
@@ -194,12 +194,12 @@ async def test_a_token_that_is_refused_ends_everything(scene: Scene):
 async def test_an_acknowledgement_that_was_never_confirmed_is_found(scene: Scene):
     job = await scene.job()
     await scene.discord.member("alice", scene.guild).say(scene.channel, f"`{job.id}`")
-    assert await scene.delivery.find_acknowledgement(replace(job, ack_message_id=None)) == job.ack_message_id
+    assert await scene.delivery.find_acknowledgement(job._replace(ack_message_id=None)) == job.ack_message_id
 
 
 async def test_so_is_one_whose_prompt_names_the_requester(scene: Scene):
     job = await scene.job(acknowledged=False)
-    job = replace(job, state=JobState.QUEUED, request=replace(job.request, prompt=f"<@{scene.alice.id}>"))
+    job = job._replace(state=JobState.QUEUED, request=replace(job.request, prompt=f"<@{scene.alice.id}>"))
     sent = await scene.client.get_partial_messageable(scene.channel.id).send(**sendable(texts.queue_message(job)))
     assert await scene.delivery.find_acknowledgement(job) == sent.id
 
@@ -208,14 +208,14 @@ async def test_so_is_one_whose_prompt_names_the_requester(scene: Scene):
 async def test_after_sixteen_minutes_none_can_come_any_more(scene: Scene, minutes: int, found: bool):
     job = await scene.job()
     asked = (job.ack_message_id or 0) - (minutes * 60_000 << 22)
-    earlier = replace(job, ack_message_id=None, interaction_id=asked)
+    earlier = job._replace(ack_message_id=None, interaction_id=asked)
     assert await scene.delivery.find_acknowledgement(earlier) == (job.ack_message_id if found else None)
 
 
 async def test_an_acknowledgement_that_was_never_sent_is_not_found(scene: Scene):
     job = await scene.job(acknowledged=False)
     other = await scene.job()
-    await scene.delivery.tell(replace(other, state=JobState.DONE, request=replace(other.request, prompt=f"`{job.id}`")))
+    await scene.delivery.tell(other._replace(state=JobState.DONE, request=replace(other.request, prompt=f"`{job.id}`")))
     await scene.discord.member("alice", scene.guild).say(scene.channel, f"`{job.id}`")
     assert await scene.delivery.find_acknowledgement(job) is None
 
@@ -232,7 +232,7 @@ async def test_a_queue_message_says_how_the_job_ended_though_its_id_was_not_know
 ):
     job = await scene.job(state, cause=cause)
     for _ in range(2):
-        await scene.restarted().tell(replace(job, ack_message_id=None))
+        await scene.restarted().tell(job._replace(ack_message_id=None))
         assert word in scene.queue_message(job).content
         assert "Cancel" not in [button["label"] for button in scene.queue_message(job).buttons]
         assert await scene.delivery.find_acknowledgement(job) == job.ack_message_id
@@ -250,7 +250,7 @@ async def test_a_notice_is_not_taken_for_an_acknowledgement(scene: Scene):
 async def test_an_acknowledgement_is_looked_for_until_discord_answers(scene: Scene, fault: dict):
     job = await scene.job()
     scene.discord.faults.add(Fault("GET /channels/*/messages", times=3, **fault))
-    assert await scene.delivery.find_acknowledgement(replace(job, ack_message_id=None)) == job.ack_message_id
+    assert await scene.delivery.find_acknowledgement(job._replace(ack_message_id=None)) == job.ack_message_id
 
 
 @pytest.mark.parametrize("trouble", ["hidden", "gone"])
@@ -260,4 +260,4 @@ async def test_an_acknowledgement_out_of_reach_is_none(scene: Scene, trouble: st
         scene.channel.set_permissions(scene.guild.bot, deny=Permission.VIEW_CHANNEL)
     else:
         scene.channel.delete()
-    assert await scene.delivery.find_acknowledgement(replace(job, ack_message_id=None)) is None
+    assert await scene.delivery.find_acknowledgement(job._replace(ack_message_id=None)) is None

@@ -7,7 +7,7 @@ import random
 import tracemalloc
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import mean, median
 
@@ -172,7 +172,7 @@ async def test_one_that_waits_costs_less_than_ten_kilobytes(tmp_path: Path):
         jobs = []
         try:
             for _ in range(2000):
-                jobs.append(replace(crowded.add(at_once=True), nonce="n" * 20))
+                jobs.append(crowded.add(at_once=True)._replace(nonce="n" * 20))
                 crowded.world.live.update(jobs[-1])
             await crowded.world.clock.advance(1)
             gc.collect()

@@ -2,7 +2,6 @@
 
 import asyncio
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -534,4 +533,4 @@ async def test_ten_thousand_that_wait_cost_little(world: World):
 
 
 def _copy(job: Job, number: int) -> Job:
-    return replace(job, id=f"copy{number:06}")
+    return job._replace(id=f"copy{number:06}")

@@ -1,7 +1,6 @@
 """Jobs as rows: added once, moved by compare-and-set, found again."""
 
 import asyncio
-from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -91,7 +90,7 @@ async def test_and_after_it_was_in_the_database(shop: Shop, wanted: Job):
         name: getattr(wanted, name)
         for name in ("remote", "artifact", "cause", "detail", "discard", "told", "made_at", "tries", "direct")
     }
-    assert await shop.store.note(fresh, **facts) == await shop.store.get(fresh.id) == replace(fresh, **facts)
+    assert await shop.store.note(fresh, **facts) == await shop.store.get(fresh.id) == fresh._replace(**facts)
 
 
 class TestAdding:
