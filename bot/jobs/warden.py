@@ -89,9 +89,10 @@ class Warden:
         rest = _LONGEST_REST
         for number, job in enumerate(_waiting(self._live), 1):
             trouble = trouble_of(troubles, job.provider, job.request.model)
-            if trouble is not None and trouble in due:
-                # The one that is let through finds out whether the trouble is over.
+            if trouble is not None and trouble in due and (left := self._left(job, trouble)) > 0:
+                # The one that is let through finds out whether the trouble is over; its guild may let none go.
                 due.remove(trouble)
+                rest = min(rest, left)
             elif trouble is not None or self._catalog.provider(job.provider) is None:
                 strangers = strangers or trouble is None
                 rest = min(rest, await self._look_after(job, trouble, troubles))
@@ -136,10 +137,8 @@ class Warden:
                 if await self._stand_ins.take_over(job, troubles):
                     return _LONGEST_REST
                 self._in_vain.add(job.id)
-            if trouble is not None:
-                left = trouble.ends_at(job.queued_at or job.created_at, self._patience) - self._clock.now()
-                if left > 0:
-                    return left
+            if trouble is not None and (left := self._left(job, trouble)) > 0:
+                return left
             cause = Cause.MODEL_GONE if trouble is None else trouble.cause
             await self._refuse(job, cause)
         except Stale:
@@ -149,6 +148,10 @@ class Warden:
         except Exception:  # one job that cannot be looked after leaves the others alone
             log.exception("a waiting job was not looked after", extra={"job": job.id})
         return _LONGEST_REST
+
+    def _left(self, job: Job, trouble: Trouble) -> float:
+        """Seconds for which the job still waits for a model in trouble."""
+        return trouble.ends_at(job.queued_at or job.created_at, self._patience) - self._clock.now()
 
 
 def _waiting(jobs: Iterable[Job]) -> list[Job]:
