@@ -211,9 +211,14 @@ async def test_who_is_busy_is_asked_again_and_the_member_reads_so(it: Scene) -> 
             ProviderFault(provider="chutes", step="generate", model=model, status=status, headers={"Retry-After": "3"})
         )
         jobs.append(await it.ask(model=model))
-    messages = [it.queue_message(job) for job in jobs]
-    await it.discord.until(lambda: all("Chutes is busy" in message.content for message in messages))
-    assert all("Cancel" in message.buttons[0]["label"] for message in messages)
+    messages, busy = [it.queue_message(job) for job in jobs], set[int]()
+
+    def all_have_been_busy() -> bool:
+        busy.update(each.id for each in messages if "Chutes is busy" in each.content)
+        assert all("Cancel" in each.buttons[0]["label"] for each in messages if "Chutes is busy" in each.content)
+        return len(busy) == len(jobs)
+
+    await it.discord.until(all_have_been_busy)
     for job in jobs:
         await it.film(job)
         kept = it.rows("SELECT evidence FROM attempts WHERE job_id = ? ORDER BY id", job)

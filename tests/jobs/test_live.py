@@ -1,6 +1,5 @@
 """The jobs in memory are found by guild and member, however many there are elsewhere."""
 
-from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,7 +16,7 @@ changes = st.lists(st.tuples(st.sampled_from(JOBS), st.sampled_from(JobState)), 
 def test_what_is_found_is_what_was_last_heard_of_and_has_not_ended(changed: list[tuple[Job, JobState]]):
     live, last = LiveJobs(), {}
     for each, state in changed:
-        last[each.id] = replace(each, state=state)
+        last[each.id] = each._replace(state=state)
         live.update(last[each.id])
     here = [each for each in last.values() if not each.state.terminal]
     assert sorted(each.id for each in live) == sorted(each.id for each in here)

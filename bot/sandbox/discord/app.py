@@ -95,7 +95,7 @@ class SandboxDiscord:
             raise LookupError(f"{user.username} is no member of {guild.name}")
         return MemberDriver(self._core, user, guild)
 
-    async def until(self, condition: Callable[[], Any], timeout: float = 10) -> object:
+    async def until(self, condition: Callable[[], Any], timeout: float = 30) -> object:
         """The first true value of the condition; `TimeoutError` shows what went over the wire."""
         try:
             return await asyncio.wait_for(self._core.hub.wait_until(condition), timeout)
