@@ -137,31 +137,20 @@ class Claims:
     ) -> Job | None:
         """The guild's next job at any of these providers, with the models that are not to be asked there."""
         left_out = guild.left_out.union(*providers.values())
-        for member_id in self._lanes.members(connection, guild.id):
-            if member_id in guild.capped:
-                continue
-            row = self._next_of(connection, guild, member_id, providers, left_out)
-            if row is not None and (fits_at := guild.budget.fits_at(row["model"])) > 0:
-                # The guild saves up for it: what costs less would keep it waiting for ever.
-                times.append(fits_at)
-                left_out |= self._ledger.above(0)
-                row = self._next_of(connection, guild, member_id, providers, left_out)
-            if row is not None:
-                return to_job(row)
-        return None
+        row = self._next_of(connection, guild, providers, left_out)
+        if row is not None and (fits_at := guild.budget.fits_at(row["model"])) > 0:
+            # The guild saves up for it: what costs less would keep it waiting for ever.
+            times.append(fits_at)
+            row = self._next_of(connection, guild, providers, left_out | self._ledger.above(0))
+        return None if row is None else to_job(row)
 
     def _next_of(
-        self,
-        connection: sqlite3.Connection,
-        guild: _Guild,
-        member_id: int,
-        providers: Iterable[str],
-        left_out: Iterable[str],
+        self, connection: sqlite3.Connection, guild: _Guild, providers: Iterable[str], left_out: Iterable[str]
     ) -> sqlite3.Row | None:
-        row: sqlite3.Row | None = self._queries.next_of_member(
+        row: sqlite3.Row | None = self._queries.next_of_guild(
             connection,
             guild_id=guild.id,
-            member_id=member_id,
+            capped=json.dumps(list(guild.capped)),
             providers=json.dumps(list(providers)),
             left_out=json.dumps(list(left_out)),
             now=guild.moment.wall,

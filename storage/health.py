@@ -44,9 +44,10 @@ class Health:
     def _change(
         self, connection: sqlite3.Connection, provider: str, model: str, change: Callable[[Breaker, str], Breaker]
     ) -> None:
+        rows = self._queries.breakers_of(connection, provider=provider, whole=WHOLE, model=model)
+        known = {row["model"]: _decode(row["breaker"]) for row in rows}
         for scope in (WHOLE, model):
-            row = self._queries.breaker(connection, provider=provider, model=scope)
-            before = _decode(row["breaker"]) if row else Breaker()
+            before = known.get(scope, Breaker())
             after = change(before, scope)
             if after != before:
                 document = json.dumps(asdict(after))

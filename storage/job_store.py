@@ -61,12 +61,16 @@ class SqliteJobStore:
 
     async def add(self, job: Job, caps: GuildLimits) -> Job | None:
         def work(connection: sqlite3.Connection) -> Job | None:
-            if self._jobs.interaction_seen(connection, interaction_id=job.interaction_id):
+            to = job.to
+            found = self._jobs.admission(
+                connection, interaction_id=job.interaction_id, guild_id=to.guild_id, member_id=to.member_id
+            )
+            if found["seen"]:
                 return None
             if job.retry_of and self._jobs.retried_already(connection, job_id=job.retry_of):
                 raise NotAllowed(Rule.ALREADY_RETRIED)
             self._check_price(job, caps)
-            self._check_room(connection, job, caps)
+            self._check_room(connection, found, to.guild_id, caps)
             if job.retry_of:
                 self._jobs.forget_abandoned_retry(connection, job_id=job.retry_of)
             self._jobs.insert_job(connection, **to_row(job))
@@ -82,15 +86,16 @@ class SqliteJobStore:
         if price > caps.spend_per_day:
             raise NotAllowed(Rule.TOO_EXPENSIVE, f"{price:g} {caps.spend_per_day:g}")
 
-    def _check_room(self, connection: sqlite3.Connection, job: Job, caps: GuildLimits) -> None:
-        waiting = self._jobs.waiting_counts(connection, guild_id=job.to.guild_id, member_id=job.to.member_id)
+    def _check_room(
+        self, connection: sqlite3.Connection, waiting: sqlite3.Row, guild_id: int, caps: GuildLimits
+    ) -> None:
         for scope, count, cap in (
             (Scope.MEMBER, waiting["member"], caps.queued_per_member),
             (Scope.GUILD, waiting["guild"], caps.queued_per_guild),
         ):
             if count >= cap:
                 now = self._steady.read(connection)
-                starts = self._claims.starts(connection, job.to.guild_id, caps.rate, now.steady)
+                starts = self._claims.starts(connection, guild_id, caps.rate, now.steady)
                 start = now.wall_at(caps.rate.next_start(starts, now.steady))
                 raise RateLimited(scope, cap, max(start, now.wall + 60))
 

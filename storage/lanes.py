@@ -49,11 +49,13 @@ class Lanes:
 
     def started(self, connection: sqlite3.Connection, job: Job, turn: float) -> None:
         """The job of the lane with this turn has just become SUBMITTING."""
-        guild = {"provider": job.provider, "guild_id": job.to.guild_id}
+        lane = {"provider": job.provider, "guild_id": job.to.guild_id}
+        member = {"guild_id": job.to.guild_id, "member_id": job.to.member_id}
         self._queries.round_is(connection, provider=job.provider, turn=turn)
-        self._queries.lane_served(connection, **guild, turn=turn + self._stride(job))
-        self._queries.member_served(connection, guild_id=job.to.guild_id, member_id=job.to.member_id)
-        self._leave(connection, job)
+        if not self._queries.leave_lane(connection, **lane):
+            self._queries.lane_served(connection, **lane, turn=turn + self._stride(job))
+        if not self._queries.leave_ring(connection, **member):
+            self._queries.member_served(connection, **member)
 
     def follow(self, connection: sqlite3.Connection, old: Job, new: Job) -> None:
         """After every other change of a job's row, within the same transaction."""

@@ -8,16 +8,17 @@ FROM jobs
 WHERE guild_id = :guild_id AND state IN ('submitting', 'submitted')
 GROUP BY member_id;
 
--- name: next_of_member^
--- A member's oldest job that may start. Nobody is put off beyond :horizon: further away, the clock was set back.
--- The plus keeps to the index that has them in this order.
-SELECT *
-FROM jobs
-WHERE guild_id = :guild_id AND member_id = :member_id AND state = 'queued' AND discard IS NULL
-      AND +provider IN (SELECT value FROM json_each(:providers))
-      AND (not_before <= :now OR not_before > :horizon)
-      AND model NOT IN (SELECT value FROM json_each(:left_out))
-ORDER BY queued_at, rowid
+-- name: next_of_guild^
+-- The oldest job that may start, of the first member in the ring who has one. Nobody is put off beyond :horizon:
+-- further away, the clock was set back. CROSS and the plus keep to the indexes that have them in this order.
+SELECT jobs.*
+FROM ring CROSS JOIN jobs ON jobs.guild_id = ring.guild_id AND jobs.member_id = ring.member_id
+WHERE ring.guild_id = :guild_id AND ring.member_id NOT IN (SELECT value FROM json_each(:capped))
+      AND jobs.state = 'queued' AND jobs.discard IS NULL
+      AND +jobs.provider IN (SELECT value FROM json_each(:providers))
+      AND (jobs.not_before <= :now OR jobs.not_before > :horizon)
+      AND jobs.model NOT IN (SELECT value FROM json_each(:left_out))
+ORDER BY ring.place, jobs.queued_at, jobs.rowid
 LIMIT 1;
 
 -- name: waiting_models

@@ -2,8 +2,8 @@
 -- What has been learned of a provider and its models; there is no row for what was never in trouble.
 SELECT model, breaker FROM breakers WHERE provider = :provider;
 
--- name: breaker^
-SELECT breaker FROM breakers WHERE provider = :provider AND model = :model;
+-- name: breakers_of
+SELECT model, breaker FROM breakers WHERE provider = :provider AND model IN (:whole, :model);
 
 -- name: save_breaker!
 INSERT INTO breakers (provider, model, breaker) VALUES (:provider, :model, :breaker)

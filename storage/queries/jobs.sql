@@ -5,9 +5,6 @@ INSERT INTO jobs (id, interaction_id, guild_id, channel_id, member_id, file_limi
 VALUES (:id, :interaction_id, :guild_id, :channel_id, :member_id, :file_limit, :model, :provider, :request, :nonce,
         :created_at, :state, :retry_of, :has_files);
 
--- name: interaction_seen^
-SELECT 1 FROM jobs WHERE interaction_id = :interaction_id;
-
 -- name: retried_already^
 SELECT 1 FROM jobs WHERE retry_of = :job_id AND state <> 'abandoned';
 
@@ -18,9 +15,10 @@ UPDATE jobs SET retry_of = NULL WHERE retry_of = :job_id AND state = 'abandoned'
 -- name: job_by_id^
 SELECT * FROM jobs WHERE id = :id;
 
--- name: waiting_counts^
--- How full the queues are, for admission.
-SELECT count(*) AS guild, coalesce(sum(member_id = :member_id), 0) AS member
+-- name: admission^
+-- Whether a job's interaction was seen before, and how full the queues are.
+SELECT count(*) AS guild, coalesce(sum(member_id = :member_id), 0) AS member,
+       EXISTS (SELECT 1 FROM jobs WHERE interaction_id = :interaction_id) AS seen
 FROM jobs
 WHERE guild_id = :guild_id AND state IN ('received', 'queued');
 
