@@ -15,6 +15,7 @@ from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
 from bot.age import check_age
+from bot.discord_time import DiscordTime
 from bot.domain.errors import NotAllowed, Rule
 from bot.identifies import Identifies
 from bot.invalid import Invalid
@@ -96,6 +97,7 @@ class MatineeClient(commands.AutoShardedBot):
     ) -> None:
         check_library()
         _hush_library()
+        self._time = DiscordTime(clock)
         if api_url is not None:
             Route.BASE = api_url.rstrip("/")
         super().__init__(
@@ -111,7 +113,7 @@ class MatineeClient(commands.AutoShardedBot):
             max_messages=None,
             max_ratelimit_timeout=_LONGEST_RATELIMIT_SECONDS,
             shard_count=shard_count,
-            http_trace=wire_trace(invalid or Invalid(clock)),
+            http_trace=wire_trace(invalid or Invalid(clock), self._time),
         )
         self._clock, self._sync_guild_ids = clock, tuple(sync_guild_ids)
         self._guild_removed, self._guilds_known = guild_removed, guilds_known
@@ -124,6 +126,10 @@ class MatineeClient(commands.AutoShardedBot):
         for name, parse in parsers.items():
             if name not in _VITAL_EVENTS:
                 parsers[name] = _shielded(name, parse)
+
+    def has_waited(self, interaction: discord.Interaction[Any]) -> float:
+        """Seconds for which Discord has waited for an answer, as far as its clock is known."""
+        return self._time.since(interaction.created_at.timestamp())
 
     async def on_message(self, message: discord.Message, /) -> None:
         """The library would look for text commands here; there are none."""
@@ -211,11 +217,12 @@ class MatineeClient(commands.AutoShardedBot):
         return hashlib.sha256(known.encode()).hexdigest()
 
 
-def wire_trace(invalid: Invalid) -> aiohttp.TraceConfig:
-    """For `discord.Client(http_trace=...)`: nothing is posted on knowledge that is too old; refusals are counted."""
+def wire_trace(*listeners: Invalid | DiscordTime) -> aiohttp.TraceConfig:
+    """For `discord.Client(http_trace=...)`: nothing is posted on knowledge that is too old; answers are listened to."""
     trace = aiohttp.TraceConfig()
     trace.on_request_headers_sent.append(check_age)
-    trace.on_request_end.append(invalid.heard)
+    for listener in listeners:
+        trace.on_request_end.append(listener.heard)
     return trace
 
 

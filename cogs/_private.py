@@ -20,7 +20,19 @@ T = TypeVar("T")
 
 # Discord waits 3 s from its own clock on; a commit and a round trip still have to fit in.
 _PATIENCE_SECONDS = 1.8
+# An answer on its way now comes too late: the gateway was away, or this process was.
+_LATE_SECONDS = 2.5
 _DEFERRED, _DEAD, _UNTIL = "deferred", "dead", "until"
+
+
+async def in_time(interaction: Interaction, clock: Clock) -> bool:
+    """False when the member has seen it fail already, so that nothing may be begun for it.
+
+    What seems late is asked of Discord, by a deferral: its clock, as we know it, may have gone wrong since.
+    """
+    if interaction.client.has_waited(interaction) > _LATE_SECONDS:
+        await defer(interaction, clock)
+    return not is_dead(interaction)
 
 
 async def during(interaction: Interaction, clock: Clock, work: Awaitable[T]) -> T:

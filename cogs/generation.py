@@ -12,7 +12,7 @@ from bot.jobs.service import Upload
 from cogs._acknowledge import acknowledge
 from cogs._cog import CoreCog, allowed_model_choices
 from cogs._place import Interaction, here
-from cogs._private import during, is_dead
+from cogs._private import during, in_time, is_dead
 
 F = TypeVar("F")
 Text = Range[str, 1, 2000]
@@ -162,6 +162,8 @@ class Generation(CoreCog):
 
     async def _generate(self, interaction: Interaction, asked: Asked, uploads: Sequence[Upload] = ()) -> None:
         core, place = self.core, here(interaction)
+        if not await in_time(interaction, core.clock):
+            return
         drafting = core.jobs.draft(asked, place.to, uploads, place.parent_id)
         draft = await during(interaction, core.clock, drafting)
         if is_dead(interaction):

@@ -13,7 +13,7 @@ from cogs._acknowledge import acknowledge
 from cogs._cog import CoreCog, denied
 from cogs._errors import answer_error
 from cogs._place import Interaction, by, here
-from cogs._private import during, is_dead, say
+from cogs._private import during, in_time, is_dead, say
 
 
 def after_cancel(job: Job) -> Message:
@@ -82,6 +82,8 @@ class JobsCog(CoreCog, name="Jobs"):
 
     async def _retry(self, interaction: Interaction, job_id: str) -> None:
         core, place = self.core, here(interaction)
+        if not await in_time(interaction, core.clock):
+            return
         drafting = core.jobs.draft_retry(job_id, by(interaction), place.to.file_limit, place.parent_id)
         draft = await during(interaction, core.clock, drafting)
         if is_dead(interaction):

@@ -1,0 +1,87 @@
+"""What reaches us after Discord has stopped waiting for an answer (RELIABILITY, S0), over real sockets."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from cogs_kit import Matinee, stay_connected
+from discord.gateway import DiscordWebSocket
+from discord.http import Route
+
+from bot.domain.job import JobState
+from bot.sandbox.discord import MemberDriver, SandboxDiscord, SandboxOptions
+from storage.database import Database
+
+TOKEN = "MTIzNDU2Nzg5MDEyMzQ1Njc4.the.token"
+
+
+class Hall:
+    def __init__(self, discord: SandboxDiscord, matinee: Matinee) -> None:
+        self.discord, self.matinee = discord, matinee
+        guild = discord.world.add_guild("Film Club")
+        self.channel = guild.add_channel("general")
+        guild.add_member(discord.world.add_user("alice"))
+        self.alice: MemberDriver = discord.member("alice", guild)
+
+    async def comes_late(self, seconds: float) -> None:
+        """A request that was made so long ago; Discord takes no answer to it any more."""
+        late = self.discord.world.ids.next() - (int(seconds * 1000) << 22)
+        known = next(each for each in self.discord.commands.all(None) if each["name"] == "image")
+        prompt = {"name": "prompt", "type": 3, "value": "a cat"}
+        data = {"id": known["id"], "name": "image", "type": 1, "options": [prompt]}
+        await self.alice.raw({"id": str(late), "data": data}, self.channel)
+
+    def answers(self) -> list[int]:
+        """The kinds of answers that were tried."""
+        return [entry.body["type"] for entry in self.discord.transcript.rest("POST", "/callback")]
+
+
+@pytest.fixture
+async def hall(tmp_path: Path) -> AsyncIterator[Hall]:
+    before = Route.BASE, DiscordWebSocket.DEFAULT_GATEWAY
+    async with contextlib.AsyncExitStack() as stack:
+        stack.callback(lambda: setattr(Route, "BASE", before[0]))
+        stack.callback(lambda: setattr(DiscordWebSocket, "DEFAULT_GATEWAY", before[1]))
+        discord = await stack.enter_async_context(SandboxDiscord(TOKEN, SandboxOptions(deadline=1.0)))
+        database = await Database.open(tmp_path / "matinee.db")
+        stack.push_async_callback(database.close)
+        matinee = Matinee(tmp_path, database, api_url=discord.api_url)
+        await matinee.install()
+        found = Hall(discord, matinee)
+        running = stack.enter_context(_connected(matinee))
+        await discord.until(lambda: discord.gateway.online or running.done())
+        await matinee.client.sync_commands(None)
+        yield found
+        await matinee.client.close()
+        await running
+
+
+@contextlib.contextmanager
+def _connected(matinee: Matinee):
+    yield asyncio.create_task(stay_connected(matinee.client, TOKEN))
+
+
+async def test_a_request_that_its_member_saw_fail_leaves_nothing_behind(hall: Hall) -> None:
+    for _ in range(3):
+        await hall.comes_late(60)
+    assert await hall.matinee.all_jobs() == []
+    assert list(hall.channel.messages.values()) == []
+    assert hall.answers() == [5, 5, 5]
+
+
+async def test_what_only_seems_late_is_made(hall: Hall) -> None:
+    """Nothing was heard of Discord for a while, and our clock has gone wrong meanwhile."""
+    hall.matinee.clock.advance(600)
+    reply = await hall.alice.slash(hall.channel, "image", prompt="a cat")
+    await hall.discord.until(lambda: reply.message is not None and not reply.message.loading)
+    assert (await hall.matinee.only_job()).state is JobState.QUEUED
+    again = await hall.alice.slash(hall.channel, "image", prompt="another cat")
+    assert not again.ephemeral
+    assert hall.answers() == [5, 4]
+
+
+async def test_what_comes_in_time_is_answered_at_once(hall: Hall) -> None:
+    await hall.alice.slash(hall.channel, "image", prompt="a cat")
+    assert hall.answers() == [4]
