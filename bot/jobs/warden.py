@@ -54,6 +54,7 @@ class Warden:
         """Hears of every committed job: what became of an attempt may mean trouble, a new job may come into some."""
         if job.state is JobState.QUEUED:
             self._unchecked.add(job.to.guild_id)
+            self._quiet = self._quiet and self._catalog.provider(job.provider) is not None
         if job.state is not JobState.SUBMITTING:
             self._bell.ring()
 

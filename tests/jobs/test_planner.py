@@ -74,6 +74,40 @@ class TestPauses:
         assert SHORTEST <= unknown.pause(20, Pace(0)) <= LONGEST
 
 
+def moments(spread: float, count: int, silent: int = 2) -> list[float]:
+    """When one is asked after that ends in a hundred seconds or so, counted from that end."""
+    asked, now, found = Plan(0, 0), 0.0, []
+    asked.estimate.end, asked.estimate.spread, asked.estimate.silent = 100, spread, silent
+    while len(found) < count:
+        now += asked.pause(now, PACE)
+        found.append(now - 100)
+    return found
+
+
+class TestAroundTheEnd:
+    @pytest.mark.parametrize(
+        ("spread", "expected"),
+        [
+            (2, [-10, -2.9, -1.5, -0.5, 0.3, 1.1]),
+            (5, [-10, -6.5, -4.2, -2.5, -1, 0.5, 1.8, 3]),
+            (30, [-57, -40.5, -28.5, -19.5, -12, -4.5, 1.5, 7.5]),
+        ],
+    )
+    def test_the_better_it_is_known_the_later_and_the_closer_are_the_questions(self, spread, expected):
+        assert moments(spread, len(expected)) == pytest.approx(expected, abs=0.06 * spread)
+
+    @pytest.mark.parametrize(("silent", "first"), [(0, -30), (1, -30), (2, -10)])
+    def test_who_still_says_how_far_it_is_is_asked_earlier_to_know_it_better(self, silent, first):
+        assert moments(5, 1, silent) == [pytest.approx(first)]
+
+    def test_but_never_later_than_the_end_may_come(self):
+        assert moments(12, 3, silent=0) == pytest.approx([-30, -20.4, -14.4], abs=0.7)
+
+    def test_where_only_a_document_says_how_long_it_takes_the_pauses_grow_with_its_age(self):
+        unseen = Pace(90, seen=False)
+        assert [Plan(100, 100).pause(100 + age, unseen) for age in (0, 1, 3, 100)] == [2, 8, 24, 54]
+
+
 class TestTrouble:
     def test_failures_make_the_pauses_longer_and_an_answer_makes_them_as_before(self):
         troubled = Plan(0, 0)
@@ -97,19 +131,19 @@ class TestTrouble:
         for at, error in ((0, NOT_FOUND), (20, NOT_FOUND), (40, OUTAGE), (60, NOT_FOUND), (80, NOT_FOUND)):
             gone.failed(at, error)
             assert gone.hopeless(at) is None
-        assert gone.pause(80, PACE) == 20
+            assert gone.pause(at, PACE) == (20 if error is NOT_FOUND else 8)
         gone.failed(100, NOT_FOUND)
         assert gone.hopeless(100) == Gone()
 
     def test_what_the_provider_calls_wrong_is_repeated_for_ten_minutes(self):
         wrong = Plan(0, 0)
-        for at in range(0, 600, 15):
+        for at in range(1000, 1600, 15):
             wrong.failed(at, WRONG)
             assert wrong.hopeless(at) is None
-        wrong.failed(600, WRONG)
-        assert wrong.hopeless(600) == Stuck(600)
-        wrong.failed(615, OUTAGE)
-        assert wrong.hopeless(615) is None
+        wrong.failed(1600, WRONG)
+        assert wrong.hopeless(1600) == Stuck(600)
+        wrong.failed(1615, OUTAGE)
+        assert wrong.hopeless(1615) is None
 
     def test_an_answer_that_nobody_understands_is_no_reason_to_give_up(self):
         odd = Plan(0, 0)

@@ -92,6 +92,13 @@ class TestMistakes:
         job = await world.ask(QUEUED)
         assert how(await world.ended(job)) == (JobState.LOST_RESULT, Cause.RESULT_GONE)
 
+    async def test_so_is_one_that_stays_while_it_is_fetched(self, world: World):
+        world.studio.fail("fetch", *[Mistake()] * 100)
+        job = await world.ask(QUEUED)
+        assert how(await world.ended(job)) == (JobState.LOST_RESULT, Cause.RESULT_GONE)
+        assert world.studio.count("fetch") == 10
+        assert await world.attempts() == [("E3", None)]
+
     async def test_a_mistake_while_its_start_is_shown_starts_it_all_the_same(self, world: World):
         job = await world.ask(DIRECT, acknowledge=False)
         world.theatre.fail("show", *[Mistake()] * 20)
@@ -311,6 +318,14 @@ class TestStarting:
         await world.ask(DIRECT)
         assert (await world.ended(await world.ask(QUEUED))).state is JobState.DONE
         assert world.studio.submitted_at[-1] == pytest.approx(EPOCH + (0 if refused else 10), abs=1)
+
+    async def test_also_when_who_had_it_goes_back_to_the_queue(self, world: World):
+        await world.policies.set_limits(GUILD, MODERATOR, {"active_per_guild": 1})
+        busy = Unavailable("p", "no", evidence=Evidence.REFUSED, status=503, retry_after=100)
+        world.studio.fail("generate", busy)
+        await world.ask(DIRECT)
+        assert (await world.ended(await world.ask(QUEUED))).state is JobState.DONE
+        assert world.studio.submitted_at == [EPOCH, pytest.approx(EPOCH + 10, abs=1)]
 
     async def test_two_members_take_turns(self, world: World):
         await world.policies.set_limits(GUILD, MODERATOR, {"active_per_guild": 1})
