@@ -97,7 +97,7 @@ class MatineeClient(commands.AutoShardedBot):
     ) -> None:
         check_library()
         _hush_library()
-        self._time = DiscordTime(clock)
+        self._clock, self._time, self._sync_guild_ids = clock, DiscordTime(clock), tuple(sync_guild_ids)
         if api_url is not None:
             Route.BASE = api_url.rstrip("/")
         super().__init__(
@@ -115,7 +115,6 @@ class MatineeClient(commands.AutoShardedBot):
             shard_count=shard_count,
             http_trace=wire_trace(invalid or Invalid(clock), self._time),
         )
-        self._clock, self._sync_guild_ids = clock, tuple(sync_guild_ids)
         self._guild_removed, self._guilds_known = guild_removed, guilds_known
         self._fixed_shards, self._identifies = shard_count is not None, identifies
         self._shield_events()
