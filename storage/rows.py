@@ -1,5 +1,6 @@
 """Jobs as rows and back."""
 
+import functools
 import json
 import sqlite3
 from collections.abc import Mapping
@@ -16,12 +17,7 @@ _PLAIN = (
     "retry_of", "charged", "asked_model",
 )  # fmt: skip
 
-# Compare and set: nothing happens when the row has moved on (R9), or when its queue message has become known since.
-_UPDATE = """
-UPDATE jobs SET {columns}
-WHERE id = :id AND state = :from_state AND epoch = :from_epoch AND ack_message_id IS :from_ack
-RETURNING discard
-"""
+_COMPARED = ("id", "state", "epoch", "ack_message_id", "discard")
 
 
 def to_row(job: Job) -> dict[str, Any]:
@@ -48,15 +44,27 @@ def to_job(row: sqlite3.Row | Mapping[str, Any]) -> Job:
 
 def update(connection: sqlite3.Connection, old: Job, new: Job) -> Job:
     """The job as it is stored now: a member may throw the result away at any time, and that stays. Raises Stale."""
+    if not _compare_and_set(connection, old, new):
+        row = connection.execute("SELECT discard FROM jobs WHERE id = ?", [old.id]).fetchone()
+        discard = Cause(row["discard"]) if row and row["discard"] else None
+        old, new = old._replace(discard=discard), new._replace(discard=discard)
+        if discard is None or not _compare_and_set(connection, old, new):
+            raise Stale(f"{old.id} is no longer {old.state} at epoch {old.epoch}")
+    return new
+
+
+def _compare_and_set(connection: sqlite3.Connection, old: Job, new: Job) -> bool:
+    """False when the row has moved on (R9), or its queue message or a wish to throw it away has become known since."""
     changed = changes(old, new)
+    compared = {f"old_{name}": _encode(getattr(old, name)) for name in _COMPARED}
+    return connection.execute(_statement(*changed), changed | compared).rowcount == 1
+
+
+@functools.cache
+def _statement(*changed: str) -> str:
     # Only these: a column that is named costs all its indexes, changed or not.
-    columns = ", ".join(f"{name} = :{name}" for name in changed).replace("= :discard", "= coalesce(discard, :discard)")
-    compared = {"id": old.id, "from_state": old.state.value, "from_epoch": old.epoch, "from_ack": old.ack_message_id}
-    row = connection.execute(_UPDATE.format(columns=columns), changed | compared).fetchone()
-    if row is None:
-        raise Stale(f"{old.id} is no longer {old.state} at epoch {old.epoch}")
-    discard = Cause(row["discard"]) if row["discard"] else None
-    return new if new.discard is discard else new._replace(discard=discard)
+    columns = ", ".join(f"{name} = :{name}" for name in changed)
+    return f"UPDATE jobs SET {columns} WHERE {' AND '.join(f'{name} IS :old_{name}' for name in _COMPARED)}"  # noqa: S608  # names of columns
 
 
 def changes(old: Job, new: Job) -> dict[str, Any]:

@@ -144,15 +144,10 @@ class GenerationRequest:
 
 def clean(text: str) -> str:
     """The text without null and control characters; line breaks and tabs become spaces, the rest stays as written."""
-    spaced = text.replace("\r\n", " ").translate(_LINE_BREAKS)
-    return "".join(character for character in spaced if not _is_control(character))
+    return text.replace("\r\n", " ").translate(_CLEANED)
 
 
-_LINE_BREAKS = dict.fromkeys(map(ord, "\n\r\t"), " ")
-
-
-def _is_control(character: str) -> bool:
-    return ord(character) < 32 or 127 <= ord(character) < 160
+_CLEANED = dict.fromkeys([*range(32), *range(127, 160)]) | dict.fromkeys(map(ord, "\n\r\t"), " ")
 
 
 def candidates(spec: ModelSpec, asked: Asked) -> tuple[int, ...]:

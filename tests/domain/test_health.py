@@ -221,7 +221,7 @@ def test_a_clock_that_was_set_back_shuts_nobody_out():
 
 def test_a_trouble_concerns_one_model_or_all_of_a_provider():
     one = Trouble("chutes", MODEL, Cause.MODEL_GONE, 100, 160)
-    every = one._replace(model=WHOLE)
+    every = replace(one, model=WHOLE)
     assert one.concerns("chutes", MODEL)
     assert not one.concerns("chutes", "skyreels")
     assert every.concerns("chutes", "skyreels")
