@@ -26,7 +26,7 @@ _LONGEST_REST = 60.0
 # Of ten thousand jobs that a start takes up, so many before anything else has its turn.
 _SLICE = 100
 # They share one turn of the disk, and who else writes waits for that long.
-_MOST_TOGETHER = 16
+_MOST_TOGETHER = 32
 # A stop ends within two seconds after the drain, whatever hangs.
 _CUT_SECONDS, _CANCEL_SECONDS = 0.7, 0.3
 _CAUSES = {
