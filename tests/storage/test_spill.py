@@ -67,7 +67,7 @@ async def stopped(tmp_path: Path) -> tuple[Path, Job]:
     alive.mkdir()
     async with locked(alive) as it:
         file = await until_spilled(alive)
-        assert file.stat().st_mode & 0o077 == 0
+        assert (file.stat().st_mode | file.parent.stat().st_mode) & 0o077 == 0
         shutil.copytree(alive, dead)
         it.lock.close()
         assert (await it.moving).remote == HANDLE
@@ -113,8 +113,17 @@ async def test_who_is_cancelled_while_it_waits_leaves_it_for_the_next_start(tmp_
     async with locked(tmp_path) as it:
         await until_spilled(tmp_path)
         it.moving.cancel()
-        await asyncio.gather(it.moving, return_exceptions=True)
+        with pytest.raises(asyncio.CancelledError):
+            await it.moving
     assert len(files(tmp_path)) == 1
+
+
+async def test_it_finds_room_beside_what_others_left(tmp_path: Path):
+    (tmp_path / "spill").mkdir()
+    async with locked(tmp_path) as it:
+        await until_spilled(tmp_path)
+        it.lock.close()
+        await it.moving
 
 
 async def test_a_move_that_comes_too_late_leaves_nothing(tmp_path: Path):

@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+import threading
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -47,6 +48,14 @@ async def test_one_that_fails_takes_no_other_with_it(database: Database) -> None
     assert await numbers(database) == [1, 3, 4]
 
 
+async def test_nor_does_the_first_of_two_take_the_other(database: Database) -> None:
+    outcomes = await asyncio.gather(
+        *(database.write(work) for work in (put(1), put_and_fail(2))), return_exceptions=True
+    )
+    assert [type(outcome) for outcome in outcomes] == [int, LookupError]
+    assert await numbers(database) == [1]
+
+
 async def test_those_that_meet_share_a_commit(database: Database, tmp_path: Path) -> None:
     wal = tmp_path / "matinee.db-wal"
     before = wal.stat().st_size
@@ -75,6 +84,25 @@ async def test_a_write_whose_caller_left_is_committed(database: Database) -> Non
     await asyncio.gather(writing, return_exceptions=True)
     await database.write(put(2))
     assert await numbers(database) == [1, 2]
+
+
+async def test_a_read_sees_one_moment_however_long_it_takes(database: Database) -> None:
+    begun, written = threading.Event(), threading.Event()
+
+    def count_twice(connection: sqlite3.Connection) -> list[int]:
+        def count() -> int:
+            return connection.execute("SELECT count(*) FROM numbers").fetchone()[0]
+
+        before = count()
+        begun.set()
+        assert written.wait(10)
+        return [before, count()]
+
+    reading = asyncio.create_task(database.read(count_twice))
+    assert await asyncio.to_thread(begun.wait, 10)
+    await database.write(put(1))
+    written.set()
+    assert await reading == [0, 0]
 
 
 async def test_a_read_waits_for_no_writer_and_changes_nothing(database: Database, tmp_path: Path) -> None:
