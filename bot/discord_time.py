@@ -16,10 +16,10 @@ class DiscordTime:
 
     async def heard(self, _: object, __: object, answer: aiohttp.TraceRequestEndParams) -> None:
         try:
-            date = parsedate_to_datetime(answer.response.headers.get("Date", ""))
-        except ValueError:
+            at = parsedate_to_datetime(answer.response.headers.get("Date", "")).timestamp()
+        except (ValueError, OverflowError):
             return
-        self._offset = date.timestamp() - self._clock.monotonic()
+        self._offset = at - self._clock.monotonic()
 
     def since(self, moment: float) -> float:
         """Seconds since that epoch time, up to a second too few; 0 before Discord has answered anything."""
