@@ -29,8 +29,9 @@ from tests.proof.mutants.faults import Fault, faults
 MODULES = (
     "bot.domain.job", "bot.domain.limits", "bot.domain.health",
     "bot.jobs.runner", "bot.jobs.submission", "bot.jobs.following", "bot.jobs.planner", "bot.jobs.recovery",
-    "bot.jobs.patience", "bot.jobs.warden",
-    "storage.claims", "storage.job_store", "storage.rows", "storage.witness",
+    "bot.jobs.patience", "bot.jobs.warden", "bot.jobs.inputs",
+    "storage.claims", "storage.job_store", "storage.rows", "storage.witness", "storage.spill", "storage.durable",
+    "storage.database",
     "bot.delivery.channel", "bot.delivery.history", "bot.delivery.line",
 )  # fmt: skip
 TESTS = ("tests/domain", "tests/storage", "tests/jobs", "tests/delivery")
