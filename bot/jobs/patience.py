@@ -18,7 +18,8 @@ class Patience:
     seconds: float
 
 
-_BUSY = Patience(5, 300)
+# Loading a model takes minutes: the pauses grow so that five tries last for most of them.
+_BUSY, _BUSY_GROWTH = Patience(5, 300), 3.0
 # A 429 uses up no try: the provider names the time, and it is waited for.
 _RATE_LIMITED = Patience(1_000_000, 3600)
 # Who is down, or refuses us, is left alone by its breaker. More tries mean that others are served and this job is not.
@@ -37,7 +38,7 @@ def next_try(error: ProviderError, tries: int, first_try_at: float, now: float, 
             # No try is used up that could be counted: it is age that makes the pauses longer.
             patience, pause = _RATE_LIMITED, max(_FIRST_PAUSE, now - first_try_at)
         elif error.evidence is not Evidence.NOT_SENT:
-            patience = _BUSY
+            patience, pause = _BUSY, _FIRST_PAUSE * _BUSY_GROWTH ** (tries - 1)
         if error.retry_after is not None:
             pause = max(_LEAST_RETRY_AFTER, error.retry_after)
     pause = min(pause, LONGEST_HOLD)
