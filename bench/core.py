@@ -94,6 +94,9 @@ class InstantDelivery:
     def __init__(self) -> None:
         self._numbers = itertools.count(1)
 
+    async def findable(self, job: Job) -> bool:
+        return True
+
     async def deliver(self, job: Job, artifact: Artifact, *, recovering: bool = False) -> Delivered:
         return Delivered(next(self._numbers))
 

@@ -192,6 +192,9 @@ class Counter(Protocol):
 class Delivery(Protocol):
     """Discord, as far as jobs know it. Every call may be repeated: nothing is posted twice (R5 to R7)."""
 
+    async def findable(self, job: Job) -> bool:
+        """Whether its film could be found again where it will be posted. To be written down before `deliver`."""
+
     async def deliver(self, job: Job, artifact: Artifact, *, recovering: bool = False) -> Delivered:
         """Post the film with the job's nonce, made smaller when Discord says so. Raises DeliveryError if final.
 

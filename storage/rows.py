@@ -37,6 +37,7 @@ def to_job(row: sqlite3.Row | Mapping[str, Any]) -> Job:
         told=bool(row["told"]),
         repeated=bool(row["repeated"]),
         direct=bool(row["direct"]),
+        findable=None if row["findable"] is None else bool(row["findable"]),
         cause=Cause(row["cause"]) if row["cause"] else None,
         held_from=JobState(row["held_from"]) if row["held_from"] else None,
     )

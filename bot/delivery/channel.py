@@ -70,6 +70,12 @@ class ChannelDelivery:
         """Stop the live edits. A call under way is ended by cancelling its task; it may be repeated."""
         await self._board.close()
 
+    async def findable(self, job: Job) -> bool:
+        try:
+            return await self._history.readable(self._channel(job), anchor(job))
+        except Refused:
+            return True
+
     async def deliver(self, job: Job, artifact: Artifact, *, recovering: bool = False) -> Delivered:
         doubtful = recovering or job.id in self._begun
         self._begun.add(job.id)
@@ -113,7 +119,8 @@ class ChannelDelivery:
 
     async def _to_channel(self, job: Job, fitting: Fitting, doubt: _Doubt) -> Delivered:
         channel = self._channel(job)
-        if await self._history.readable(channel, anchor(job)):
+        findable = None if doubt.doubtful else job.findable
+        if await self._history.readable(channel, anchor(job)) if findable is None else findable:
             return await self._post(channel, job.to.guild_id, job, fitting, doubt)
         return await self._out_of_sight(channel, job, fitting, doubt)
 
@@ -123,23 +130,25 @@ class ChannelDelivery:
         """Where nothing could be found again the film goes into the queue message, which may be edited twice.
 
         An earlier process may have been allowed to look, and have posted it. As long as Discord knows the nonce that is
-        cleared up; unless the queue message has the film, for then nothing was posted.
+        cleared up, and then nobody can know; unless the queue message has the film, for then nothing was posted.
         """
+        age = Age(self._clock, job.made_at or 0.0) if doubt.doubtful else Age(self._clock)
         if doubt.doubtful:
             doubt.unseen = True
             if (given := await self._given_before(job)) is not None:
                 return given
-            made = Age(self._clock, job.made_at or 0.0)
-            if not made.over and not await self._in_acknowledgement(job):
-                return await self._send(channel, job.to.guild_id, job, fitting, doubt, made)
+            if job.findable is not False and not await self._in_acknowledgement(job):
+                if age.over:
+                    raise Refused(Answer.NO_PERMISSION)
+                return await self._send(channel, job.to.guild_id, job, fitting, doubt, age)
         try:
             return await self._into_acknowledgement(job, fitting)
         except Refused as refused:
             if refused.answer not in (Answer.MESSAGE_GONE, Answer.EDITED_ENOUGH):
                 raise
-            if doubt.doubtful:
+            if age.over or (doubt.doubtful and refused.answer is Answer.EDITED_ENOUGH):
                 raise Refused(Answer.NO_PERMISSION) from refused
-        return await self._send(channel, job.to.guild_id, job, fitting, doubt, Age(self._clock))
+        return await self._send(channel, job.to.guild_id, job, fitting, doubt, age)
 
     async def _to_member(self, job: Job, fitting: Fitting, doubt: _Doubt) -> Delivered:
         direct = await self._direct(job)

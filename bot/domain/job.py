@@ -204,6 +204,7 @@ class Job(NamedTuple):
     Times are epoch seconds. `started_at` is the start of its last attempt, `ended_at` is set in a terminal state only.
     `nonce` is its one name towards Discord, for life (R6). `discard` says who threw its result away before there was
     one. `told` is True once the member has seen how it ended. `direct`: the film went to the member's direct messages.
+    `findable`: whether its film could be found again in its channel, as it was just before it was posted; None before.
     `charged` counts earlier attempts that may have been paid for, `held_from` is the state before HELD, `asked_model`
     the model that a stand-in stands in for.
     """
@@ -239,6 +240,7 @@ class Job(NamedTuple):
     charged: int = 0
     held_from: JobState | None = None
     asked_model: str | None = None
+    findable: bool | None = None
 
     def to_state(self, state: JobState, **changes: Any) -> "Job":  # noqa: ANN401  # fields of this class
         """The job after a legal move. Raises IllegalTransition for any other."""

@@ -237,7 +237,7 @@ class Runner:
             case JobState.RESULT if job.discard is not None:
                 return await self._submission.throw_away(job)
             case JobState.RESULT:
-                return await self._store.move(job, JobState.POSTING)
+                return await self._store.move(job, JobState.POSTING, findable=await self._delivery.findable(job))
             case JobState.POSTING:
                 return await self._deliver(job, recovering)
             case _:

@@ -33,6 +33,12 @@ async def remembering(tmp_path: Path) -> AsyncIterator[Scene]:
         yield found
 
 
+async def begun(scene: Scene) -> Job:
+    """A job whose posting begins now."""
+    job = await scene.job()
+    return job._replace(findable=await scene.delivery.findable(job))
+
+
 def made_long_ago(scene: Scene, job: Job) -> Job:
     return job._replace(made_at=scene.clock.now() - LONG_AGO)
 
@@ -53,7 +59,7 @@ async def test_the_film_goes_into_the_queue_message_from_the_first_try(scene: Sc
 @pytest.mark.parametrize("times", [1, 3])
 async def test_a_process_killed_before_it_wrote_that_down_makes_no_second_film(scene: Scene, late: bool, times: int):
     close(scene)
-    job, film = await scene.job(), scene.shelf.put(1000)
+    job, film = await begun(scene), scene.shelf.put(1000)
     first = await scene.delivery.deliver(job, film)
     for _ in range(times):
         job = made_long_ago(scene, job) if late else job
@@ -65,7 +71,7 @@ async def test_a_process_killed_before_it_wrote_that_down_makes_no_second_film(s
 @pytest.mark.parametrize("late", [False, True], ids=["at once", "late"])
 async def test_a_process_killed_before_it_did_anything_loses_nothing(remembering: Scene, late: bool):
     close(remembering)
-    job, film = await remembering.job(), remembering.shelf.put(1000)
+    job, film = await begun(remembering), remembering.shelf.put(1000)
     job = made_long_ago(remembering, job) if late else job
     first = await remembering.restarted().deliver(job, film, recovering=True)
     assert await remembering.restarted().deliver(job, film, recovering=True) == first
@@ -78,6 +84,27 @@ async def test_a_right_taken_away_after_the_post_makes_no_second_film_while_disc
     close(remembering)
     assert await remembering.restarted().deliver(job, film, recovering=True) == first
     assert len(remembering.films) == 1
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["written down", "by an older version"])
+async def test_a_right_taken_away_after_the_post_makes_no_second_film_long_after_either(scene: Scene, known: bool):
+    job, film = await begun(scene), scene.shelf.put(1000)
+    await scene.delivery.deliver(job, film)
+    close(scene)
+    job = made_long_ago(scene, job if known else job._replace(findable=None))
+    with pytest.raises(DeliveryError) as refused:
+        await scene.restarted().deliver(job, film, recovering=True)
+    assert refused.value.cause is Undeliverable.NO_PERMISSION
+    assert len(scene.films) == 1
+
+
+async def test_whoever_may_look_again_finds_what_was_posted_while_nobody_could(scene: Scene):
+    close(scene)
+    job, film = await begun(scene), scene.shelf.put(1000)
+    first = await scene.delivery.deliver(job, film)
+    scene.channel.set_permissions(scene.guild.bot)
+    assert await scene.restarted().deliver(made_long_ago(scene, job), film, recovering=True) == first
+    assert len(scene.films) == 1
 
 
 @pytest.mark.parametrize(("wait", "certain"), [(1, True), (100, False)])

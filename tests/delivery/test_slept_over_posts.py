@@ -118,6 +118,7 @@ async def test_where_neither_history_nor_nonce_can_tell_the_film_replaces_the_qu
     async with opened(tmp_path, clock=JumpingClock(), nonce_window=-1) as scene:
         scene.channel.set_permissions(scene.guild.bot, deny=Permission.READ_MESSAGE_HISTORY)
         job, film = await scene.job(made_at=scene.clock.now() - FORGOTTEN), scene.shelf.put(1000)
+        job = job._replace(findable=await scene.delivery.findable(job))
         delivered = await scene.restarted().deliver(job, film, recovering=True)
         assert delivered == Delivered(job.ack_message_id)
         assert scene.sent("POST") == []

@@ -222,6 +222,9 @@ class RecordingDelivery:
     reach: Reaching
     artifacts: "PlainArtifacts"
 
+    async def findable(self, job: Job) -> bool:
+        return True
+
     async def deliver(self, job: Job, artifact: Artifact, *, recovering: bool = False) -> Delivered:
         await self.reach.out()
         self.theatre.doubts.append(recovering)
