@@ -591,6 +591,13 @@ class TestDates:
         refused = await world.ended(await world.ask(DIRECT))
         assert (refused.state, refused.ended_at) == (JobState.REFUSED, pytest.approx(world.clock.now(), abs=5))
 
+    async def test_patience_begins_when_the_provider_was_asked_not_when_it_answered(self, world: World):
+        world.studio.fail("generate", busy(503))
+        job = await world.ask(DIRECT)
+        await world.clock.advance(11)
+        waiting = await world.job(job)
+        assert (waiting.cause, waiting.first_try_at) == (Cause.BUSY, EPOCH)
+
     async def test_a_claim_that_its_process_slept_over_uses_up_no_try_and_leaves_no_reason(self, world: World):
         world.studio.fail("refuse", not_sent(), TooOld())
         job = await world.ask(DIRECT)

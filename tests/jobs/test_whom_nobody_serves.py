@@ -1,20 +1,32 @@
 """Waiting jobs that are looked after in one round each, however they came to wait, and whatever is in the way."""
 
+from collections.abc import Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
 from bot.domain.errors import Rejected, StorageUnavailable, Unauthorized
-from bot.domain.generation import Capability
+from bot.domain.generation import Capability, Frame
 from bot.domain.job import Cause, Job, JobState
 from bot.jobs.service import Upload
-from bot.ports import Provider
+from bot.ports import Picture, Provider
 from bot.providers._chutes_models import MODELS as CHUTES_MODELS
 from bot.texts.progress import queue_message
+from tests.support.clock import VirtualClock
 from tests.support.outside import Reaching, ScriptedDirect, ScriptedQueue, Studio
 from tests.support.rows import GUILD, MODERATOR, OTHER_GUILD, limits
-from tests.support.world import DIRECT, QUEUED, WAIT_SECONDS, Outside, WatchedDatabase, World, running
+from tests.support.world import (
+    DIRECT,
+    QUEUED,
+    WAIT_SECONDS,
+    Outside,
+    PlainPictures,
+    WatchedDatabase,
+    World,
+    by,
+    running,
+)
 
 WAN, FAST = "wan2.1-14b", "wan22-fast-t2v"
 GONE = Rejected("chutes", "no such model", status=404)
@@ -142,6 +154,43 @@ class TestOneRound:
             for _ in range(3):
                 await world.ended(await world.ask(QUEUED, guild=OTHER_GUILD))
             assert world.pictures.folder.stat().st_mtime_ns == fitted_at
+
+
+class SlowPictures(PlainPictures):
+    """Fitting one takes a second of `clock`."""
+
+    clock: VirtualClock
+    fitting = False
+
+    async def again(self, name: str, frames: Sequence[Frame] = (), *, small: bool = False) -> Picture:
+        self.fitting = True
+        await self.clock.sleep(1)
+        return await super().again(name, frames, small=small)
+
+
+class SlowWorld(World):
+    def open_pictures(self) -> SlowPictures:
+        pictures = SlowPictures(self.folder / "inputs")
+        pictures.clock = self.clock
+        return pictures
+
+
+async def test_who_is_cancelled_while_its_picture_is_fitted_leaves_no_picture_of_either_size(tmp_path: Path):
+    world = SlowWorld(tmp_path, Outside(), providers=both, fall_back={WAN: ["wan22-fast-i2v"]})
+    await world.open()
+    try:
+        await world.start()
+        uploads = [Upload("image", "https://cdn.discordapp.com/a.png", 10)]
+        (job,) = await waiting(world, WAN, uploads=uploads, capability=Capability.IMAGE_TO_VIDEO)
+        world.studio.fail("refuse", GONE)
+        await world.ask(WAN, guild=OTHER_GUILD)
+        assert await world.clock.until(lambda: world.pictures.fitting, 10)
+        await world.jobs.cancel(job.id, by())
+        await world.clock.advance(5)
+        assert await world.state(job) == (JobState.CANCELLED, Cause.BY_MEMBER)
+        assert [path.name for path in world.pictures.folder.iterdir()] == list(job.request.images)
+    finally:
+        await world.close()
 
 
 class TestPatience:

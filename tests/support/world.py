@@ -173,7 +173,7 @@ class World:
             self.database, self.operator, self.clock, self._observe, self._points, prices=self._prices
         )
         self.artifacts = PlainArtifacts(self.folder / "artifacts", reach=self.reach)
-        self.pictures = PlainPictures(self.folder / "inputs")
+        self.pictures = self.open_pictures()
         self.delivery = self.open_delivery()
         self.catalog = Catalog(self.providers, DEFAULTS, self._prices)
         self._core = Core(
@@ -190,6 +190,9 @@ class World:
 
     async def open_database(self) -> Any:
         return await WatchedDatabase.open(self.folder / "matinee.db")
+
+    def open_pictures(self) -> Any:
+        return PlainPictures(self.folder / "inputs")
 
     def open_delivery(self) -> Any:
         return RecordingDelivery(self.theatre, self.reach, self.artifacts)
