@@ -164,8 +164,8 @@ class Submission:
             return await self._end(job, evidence, to, cause, detail, status)
         log.warning("asked again, and perhaps paid again", extra={"job": job.id, "charged": job.charged + 1})
         return await self._store.settle(
-            job, evidence, JobState.QUEUED, status=status, charged=job.charged + 1, cause=cause, remote=None, tries=0,
-            first_try_at=None, not_before=self._clock.now() + _PAUSE,
+            job, evidence, JobState.QUEUED, status=status, charged=job.charged + 1, cause=cause, remote=None,
+            not_before=self._clock.now() + _PAUSE,
         )  # fmt: skip
 
     async def salvaged(self, job: Job) -> Job | None:
