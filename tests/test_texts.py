@@ -145,7 +145,7 @@ def test_what_else_keeps_a_job_is_named() -> None:
     kept = {
         " Matinee is restarting; it starts after that.": replace(place, restarting=True),
         " A moderator has paused Matinee here; it starts after that.": Place(0, None, paused=True),
-        " This guild has spent what it may in 24 hours; there is enough again <t:1900:R>. Ready <t:2010:R>.": replace(
+        " This guild has spent what it may in 24 hours; there is enough again <t:1900:R>. Ready <t:2000:R>.": replace(
             place, budget_at=1_900.0
         ),
         " This guild has spent or set aside what it may in 24 hours; it starts when there is enough again.": Place(

@@ -15,7 +15,7 @@ from bot.jobs.policy import Policies
 from bot.ports import Clock, JobStore, Measured, Offer, Outage, Place, Waiting
 
 # An estimate that moves by less is the same one, and no reason to edit a message.
-_GRAIN = 15.0
+_GRAIN = 5.0
 # Looking at all who wait at a provider costs more than looking at one guild.
 _CROWD_SECONDS = 3.0
 

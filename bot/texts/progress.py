@@ -10,7 +10,7 @@ from bot.texts.endings import ending
 from bot.texts.words import in_place_of, inert, maker, name, noun, number, when
 
 # An estimate that creeps on with the clock would edit the message for nothing.
-_ROUNDING = 15
+_ROUNDING = 5
 
 
 def queue_message(job: Job, place: Place | None = None, progress: RemoteStatus | None = None) -> Message:
