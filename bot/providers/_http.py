@@ -7,7 +7,7 @@ import re
 import socket
 import ssl
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,13 +16,16 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import aiohttp
+import yarl
 from aiohttp.abc import AbstractResolver
+from aiohttp.http import HttpProcessingError
 from pydantic import ValidationError
 
 from bot.age import check_age
 from bot.domain.errors import Evidence, ProviderError, Unavailable
 from bot.providers._decoders import Decoder, Malformed
 from bot.providers._growing import GrowingFile
+from bot.providers._kept import Answered, Kept
 from bot.providers._replies import Answer, Step, failure, inert, retry_after, sentence
 
 _FILM_CAP = 64 * 1024 * 1024
@@ -31,6 +34,8 @@ _ERROR_CAP = 4096
 _ERROR_SECONDS = 5.0
 _DECODE_STEP = 64 * 1024
 _WRITE_STEP = 1024 * 1024
+_JSON = {"Content-Type": "application/json"}
+_PLAIN = {"Accept-Encoding": "identity", "User-Agent": "Matinee"}
 _TOKEN = re.compile(r"[!-~]+")
 
 T = TypeVar("T")
@@ -42,13 +47,13 @@ class Wire:
     """How connections are made, and how long a phase may last, in seconds.
 
     `read` is the longest pause between two pieces of a body; the wait for an answer is bounded by the call's own total.
-    `disk` is how long a disk that takes nothing is waited for.
+    `disk` is how long a disk that takes nothing is waited for. `tls` is None for what this machine trusts.
     `session` is called with the keywords of aiohttp.ClientSession; `now` is epoch seconds.
     """
 
     session: Callable[..., aiohttp.ClientSession] = aiohttp.ClientSession
     resolver: AbstractResolver | None = None
-    tls: ssl.SSLContext | bool = True
+    tls: ssl.SSLContext | None = None
     connect: float = 10.0
     read: float = 120.0
     disk: float = 30.0
@@ -59,12 +64,15 @@ PRODUCTION = Wire()
 
 
 def checked_url(text: str) -> str:
-    """`text` without its last slash. Raises ValueError unless it is http or https and carries no secret or query."""
+    """`text` in ASCII, without its last slash.
+
+    Raises ValueError unless it is http or https and carries no secret or query.
+    """
     parts = urlsplit(text)
     plain = not (parts.query or parts.fragment or parts.username or parts.password)
     if parts.scheme not in ("http", "https") or not parts.hostname or not plain:
         raise ValueError("a base URL is http(s)://host[:port][/path], without user, query or fragment")
-    return text.rstrip("/")
+    return str(yarl.URL(text)).rstrip("/")
 
 
 class _Key:
@@ -78,9 +86,8 @@ class _Key:
     def __repr__(self) -> str:
         return "_Key(...)"
 
-    @property
-    def header(self) -> str:
-        return f"Bearer {self._token}"
+    def headers(self) -> dict[str, str]:
+        return {**_PLAIN, "Authorization": f"Bearer {self._token}"}
 
     def cut_from(self, text: str) -> str:
         return text.replace(self._token, "[key]")
@@ -106,6 +113,9 @@ class _Exchange:
     ends: float
     sent: int = 0
 
+    def leaves(self) -> None:
+        self.sent += 1
+
     async def wait(self, waited: Awaitable[T], pause: float | None = None) -> T:
         """Raises _Lost when the connection fails or the time is over: `pause` seconds, or those left of the call."""
         now = asyncio.get_running_loop().time()
@@ -116,9 +126,12 @@ class _Exchange:
             raise _Lost(
                 "connecting took too long" if isinstance(error, aiohttp.ClientError) else "it took too long"
             ) from None
-        except (aiohttp.ClientError, OSError) as error:
+        except (aiohttp.ClientError, HttpProcessingError, OSError) as error:
             number = getattr(error, "errno", None)
             raise _Lost(f"{type(error).__name__} {errno.errorcode.get(number or 0, '')}".strip()) from None
+
+
+_Response = aiohttp.ClientResponse | Answered
 
 
 class _Lost(Exception):
@@ -128,7 +141,7 @@ class _Lost(Exception):
 async def _count(_: aiohttp.ClientSession, context: SimpleNamespace, __: object) -> None:
     """Called before the first byte. Raises TooOld when its caller has slept since it claimed the job."""
     await check_age()
-    context.trace_request_ctx.sent += 1
+    context.trace_request_ctx.leaves()
 
 
 class Http:
@@ -138,13 +151,12 @@ class Http:
         self._provider = provider
         self._key = _Key(token)
         self._wire = wire
-        self._polling: aiohttp.ClientSession | None = None
+        self._kept: dict[str, Kept] = {}
 
     async def close(self) -> None:
-        """Drop the connection kept for questions; the next question makes a new one."""
-        polling, self._polling = self._polling, None
-        if polling is not None:
-            await polling.close()
+        """Drop the connections kept for questions; the next question makes a new one."""
+        for kept in self._kept.values():
+            kept.close()
 
     @asynccontextmanager
     async def once(
@@ -154,24 +166,29 @@ class Http:
 
         Raises ProviderError, as does everything on the reply, unless the status is 2xx or another answer of the step.
         """
-        session = self._session(reuse=False)
+        session, exchange = self._session(), self._exchange(total)
         try:
-            async with self._call(session, step, method, url, total, body) as reply:
+            async with self._call(step, exchange, self._open(session, exchange, method, url, body, self._key)) as reply:
                 yield reply
         finally:
             await session.close()
 
     def get(self, step: Step, url: str, total: float) -> AbstractAsyncContextManager["Reply"]:
-        """A question that may be repeated, on a kept connection; else as `once`."""
-        if self._polling is None:
-            self._polling = self._session(reuse=True)
-        return self._call(self._polling, step, "GET", url, total, None)
+        """A question that may be repeated, on a kept connection; else as `once`.
+
+        `url` begins with what `checked_url` has returned, and has a path.
+        """
+        exchange, path_at = self._exchange(total), url.index("/", url.index("//") + 2)
+        kept = self._kept.get(origin := url[:path_at])
+        if kept is None:
+            kept = self._kept[origin] = Kept(origin, self._key.headers(), self._wire.tls, self._wire.connect)
+        return self._call(step, exchange, kept.ask(url[path_at:], exchange.leaves))
 
     async def reach(self, url: str, total: float) -> int:
         """The status of a GET that does not carry our key, whatever it is. Raises Unavailable."""
-        session, exchange = self._session(reuse=False), self._exchange(total)
+        session, exchange = self._session(), self._exchange(total)
         try:
-            response = await self._open(session, exchange, "GET", url)
+            response = await exchange.wait(self._open(session, exchange, "GET", url))
             response.close()
         except _Lost as lost:
             where = urlsplit(url).hostname
@@ -181,12 +198,9 @@ class Http:
         return response.status
 
     @asynccontextmanager
-    async def _call(
-        self, session: aiohttp.ClientSession, step: Step, method: str, url: str, total: float, body: bytes | None
-    ) -> AsyncIterator["Reply"]:
-        exchange = self._exchange(total)
+    async def _call(self, step: Step, exchange: _Exchange, opening: Awaitable[_Response]) -> AsyncIterator["Reply"]:
         try:
-            response = await self._open(session, exchange, method, url, body=body, key=self._key)
+            response = await exchange.wait(opening)
         except _Lost as lost:
             if not exchange.sent:
                 raise Unavailable(self._provider, str(lost), evidence=Evidence.NOT_SENT) from None
@@ -199,44 +213,36 @@ class Http:
             # A body that was read to its end has given its connection back already.
             response.close()
 
-    async def _open(
+    def _open(
         self,
         session: aiohttp.ClientSession,
         exchange: _Exchange,
         method: str,
         url: str,
-        *,
         body: bytes | None = None,
         key: _Key | None = None,
-    ) -> aiohttp.ClientResponse:
+    ) -> Coroutine[Any, Any, aiohttp.ClientResponse]:
         # The header with the key is in no frame that an error of ours passes: some loggers print local variables.
-        headers = {"Accept-Encoding": "identity", "User-Agent": "Matinee"}
-        if key is not None:
-            headers["Authorization"] = key.header
-        if body is not None:
-            headers["Content-Type"] = "application/json"
-        return await exchange.wait(
-            session.request(
-                method,
-                url,
-                headers=headers,
-                data=None if body is None else io.BytesIO(body),
-                allow_redirects=False,
-                trace_request_ctx=exchange,
-            )
+        return session.request(
+            method,
+            url,
+            headers=(_PLAIN if key is None else key.headers()) | ({} if body is None else _JSON),
+            data=None if body is None else io.BytesIO(body),
+            allow_redirects=False,
+            trace_request_ctx=exchange,
         )
 
     def _exchange(self, total: float) -> _Exchange:
         return _Exchange(self._wire, asyncio.get_running_loop().time() + total)
 
-    def _session(self, *, reuse: bool) -> aiohttp.ClientSession:
+    def _session(self) -> aiohttp.ClientSession:
         trace = aiohttp.TraceConfig()
         trace.on_request_headers_sent.append(_count)
         return self._wire.session(
             connector=aiohttp.TCPConnector(
                 limit=0,
-                force_close=not reuse,
-                ssl=self._wire.tls,
+                force_close=True,
+                ssl=self._wire.tls or True,
                 resolver=self._wire.resolver,
                 socket_factory=_probed,
             ),
@@ -250,9 +256,7 @@ class Http:
 class Reply:
     """A provider's answer. Its body is read once, by `parse` or by `save`."""
 
-    def __init__(
-        self, provider: str, key: _Key, step: Step, exchange: _Exchange, response: aiohttp.ClientResponse
-    ) -> None:
+    def __init__(self, provider: str, key: _Key, step: Step, exchange: _Exchange, response: _Response) -> None:
         self._provider, self._key, self._step = provider, key, step
         self._exchange, self._response = exchange, response
 
@@ -319,8 +323,12 @@ class Reply:
             raise self.broken(str(error)) from None
 
     async def _read(self) -> bytes:
+        content = self._response.content
+        if content.is_eof() and content.exception() is None:
+            # All of it is here: a short answer comes in one piece with its head.
+            return content.read_nowait()
         try:
-            return await self._exchange.wait(self._response.content.readany(), self._exchange.wire.read)
+            return await self._exchange.wait(content.readany(), self._exchange.wire.read)
         except _Lost as lost:
             raise failure(self._step.cut, self._provider, f"the answer was cut: {lost}", status=self.status) from None
 

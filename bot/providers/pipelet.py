@@ -131,15 +131,15 @@ class PipeletProvider:
 
 
 def _remote_status(reply: _Status) -> RemoteStatus:
-    said = reply.said()
     match reply.status:
         case "IN_QUEUE" if type(reply.queue_position) is int and reply.queue_position >= 0:
             return InQueue(reply.queue_position)
         case "IN_PROGRESS":
-            return _progress(said.detail_message)
+            return _progress(reply.said().detail_message)
         case "COMPLETED":
             return Completed()
         case "FAILED":
+            said = reply.said()
             return Failed(inert(": ".join(part for part in (said.message, said.detail_message) if part)))
         case "CANCELLED":
             return Cancelled()
