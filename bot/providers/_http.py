@@ -16,7 +16,6 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import aiohttp
-import yarl
 from aiohttp.abc import AbstractResolver
 from aiohttp.http import HttpProcessingError
 from pydantic import ValidationError
@@ -36,7 +35,7 @@ _DECODE_STEP = 64 * 1024
 _WRITE_STEP = 1024 * 1024
 _JSON = {"Content-Type": "application/json"}
 _PLAIN = {"Accept-Encoding": "identity", "User-Agent": "Matinee"}
-_TOKEN = re.compile(r"[!-~]+")
+_VISIBLE = re.compile(r"[!-~]+")
 
 T = TypeVar("T")
 M = TypeVar("M", bound=Answer)
@@ -64,22 +63,19 @@ PRODUCTION = Wire()
 
 
 def checked_url(text: str) -> str:
-    """`text` in ASCII, without its last slash.
-
-    Raises ValueError unless it is http or https and carries no secret or query.
-    """
+    """`text` without its last slash. Raises ValueError unless it is http or https and carries no secret or query."""
     parts = urlsplit(text)
-    plain = not (parts.query or parts.fragment or parts.username or parts.password)
-    if parts.scheme not in ("http", "https") or not parts.hostname or not plain:
-        raise ValueError("a base URL is http(s)://host[:port][/path], without user, query or fragment")
-    return str(yarl.URL(text)).rstrip("/")
+    plain = not (parts.query or parts.fragment or parts.username or parts.password or parts.port == 0)
+    if parts.scheme not in ("http", "https") or not parts.hostname or not plain or not _VISIBLE.fullmatch(text):
+        raise ValueError("a base URL is http(s)://host[:port][/path] in ASCII, without user, query or fragment")
+    return text.rstrip("/")
 
 
 class _Key:
     """A provider's token, shown nowhere."""
 
     def __init__(self, token: str) -> None:
-        if not _TOKEN.fullmatch(token):
+        if not _VISIBLE.fullmatch(token):
             raise ValueError("a token is visible ASCII without spaces")
         self._token = token
 

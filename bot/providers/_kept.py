@@ -9,9 +9,9 @@ import ssl
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 import aiohttp
-import yarl
 from aiohttp.client_proto import ResponseHandler
 
 # As long as aiohttp keeps one that nobody uses.
@@ -36,12 +36,14 @@ class Kept:
     """
 
     def __init__(self, origin: str, headers: Mapping[str, str], tls: ssl.SSLContext | None, connect: float) -> None:
-        url = yarl.URL(origin)
-        if url.raw_host is None or url.port is None:
-            raise ValueError("an origin is http(s)://host[:port]")
-        self._host, self._port, self._connect_seconds = url.raw_host, url.port, connect
-        self._tls = (tls or ssl.create_default_context()) if url.scheme == "https" else None
-        lines = {"Host": url.host_port_subcomponent, "Accept": "*/*", **headers}
+        parts = urlsplit(origin)
+        if parts.hostname is None:
+            raise ValueError("an origin names a host")
+        secure = parts.scheme == "https"
+        self._host, self._port = parts.hostname, parts.port or (443 if secure else 80)
+        self._tls = (tls or ssl.create_default_context()) if secure else None
+        self._connect_seconds = connect
+        lines = {"Host": parts.netloc, "Accept": "*/*", **headers}
         self._lines = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
         self._idle: deque[tuple[ResponseHandler, float]] = deque()
 

@@ -348,6 +348,9 @@ class PaidContract(WireContract, BodyContract):
             "http://:pw@host",
             "https://host?key=1",
             "https://host/#a",
+            "https://host:0",
+            "https://host/with space",
+            "https://höst",
         ],
     )
     def test_a_base_url_is_checked_when_the_adapter_is_made(self, url: str) -> None:
