@@ -46,6 +46,7 @@ class Wire:
     """How connections are made, and how long a phase may last, in seconds.
 
     `read` is the longest pause between two pieces of a body; the wait for an answer is bounded by the call's own total.
+    `idle` is how long a connection kept for questions may have been unused.
     `disk` is how long a disk that takes nothing is waited for. `tls` is None for what this machine trusts.
     `session` is called with the keywords of aiohttp.ClientSession; `now` is epoch seconds.
     """
@@ -54,6 +55,7 @@ class Wire:
     resolver: AbstractResolver | None = None
     tls: ssl.SSLContext | None = None
     connect: float = 10.0
+    idle: float = 15.0
     read: float = 120.0
     disk: float = 30.0
     now: Callable[[], float] = time.time
@@ -177,7 +179,9 @@ class Http:
         exchange, path_at = self._exchange(total), url.index("/", url.index("//") + 2)
         kept = self._kept.get(origin := url[:path_at])
         if kept is None:
-            kept = self._kept[origin] = Kept(origin, self._key.headers(), self._wire.tls, self._wire.connect)
+            wire = self._wire
+            kept = Kept(origin, self._key.headers(), wire.tls, connect=wire.connect, idle=wire.idle)
+            self._kept[origin] = kept
         return self._call(step, exchange, kept.ask(url[path_at:], exchange.leaves))
 
     async def reach(self, url: str, total: float) -> int:

@@ -14,8 +14,6 @@ from urllib.parse import urlsplit
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
 
-# As long as aiohttp keeps one that nobody uses.
-_IDLE_SECONDS = 15.0
 _NEXT_ADDRESS_SECONDS = 0.25
 
 
@@ -32,17 +30,20 @@ class Answered:
 class Kept:
     """Connections to one origin, as many as there are questions at the same time.
 
-    `headers` go along with every question; `connect` bounds the making of a connection, in seconds.
+    `headers` go along with every question. In seconds: `connect` bounds the making of a connection, and one that
+    nobody has used for `idle` may be dead without a word.
     """
 
-    def __init__(self, origin: str, headers: Mapping[str, str], tls: ssl.SSLContext | None, connect: float) -> None:
+    def __init__(
+        self, origin: str, headers: Mapping[str, str], tls: ssl.SSLContext | None, *, connect: float, idle: float
+    ) -> None:
         parts = urlsplit(origin)
         if parts.hostname is None:
             raise ValueError("an origin names a host")
         secure = parts.scheme == "https"
         self._host, self._port = parts.hostname, parts.port or (443 if secure else 80)
         self._tls = (tls or ssl.create_default_context()) if secure else None
-        self._connect_seconds = connect
+        self._connect_seconds, self._idle_seconds = connect, idle
         lines = {"Host": parts.netloc, "Accept": "*/*", **headers}
         self._lines = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
         self._idle: deque[tuple[ResponseHandler, float]] = deque()
@@ -66,8 +67,8 @@ class Kept:
             self._idle.pop()[0].close()
 
     def _take(self) -> ResponseHandler | None:
-        fresh = asyncio.get_running_loop().time() - _IDLE_SECONDS
-        while self._idle and self._idle[0][1] < fresh:
+        fresh = asyncio.get_running_loop().time() - self._idle_seconds
+        while self._idle and self._idle[0][1] <= fresh:
             self._idle.popleft()[0].close()
         while self._idle:
             connection, _ = self._idle.pop()
