@@ -71,8 +71,9 @@ class TestOpening:
     async def test_so_is_a_folder_and_a_place_where_nothing_can_be_made(self, tmp_path: Path):
         (tmp_path / "file").touch()
         for path in (tmp_path, tmp_path / "file" / "matinee.db"):
-            with pytest.raises(StorageUnavailable):
+            with pytest.raises(StorageUnavailable) as refused:
                 await Database.open(path)
+            assert refused.value.full
 
 
 class TestReopening:

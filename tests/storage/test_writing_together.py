@@ -77,6 +77,17 @@ async def test_everybody_hears_of_a_commit_that_was_refused(database: Database, 
     assert await numbers(database) == []
 
 
+async def test_one_that_has_time_is_tried_again(database: Database, tmp_path: Path) -> None:
+    other = sqlite3.connect(tmp_path / "matinee.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    writing = asyncio.create_task(database.write(put(1), 30))
+    with pytest.raises(StorageUnavailable):
+        await database.write(put(2), 0)
+    other.close()
+    assert await writing == 1
+    assert await numbers(database) == [1]
+
+
 async def test_a_write_whose_caller_left_is_committed(database: Database) -> None:
     writing = asyncio.create_task(database.write(put(1)))
     await asyncio.sleep(0)
