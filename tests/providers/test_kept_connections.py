@@ -82,15 +82,17 @@ async def test_an_answer_that_nobody_asked_for_is_not_taken_for_the_next_one() -
 
 
 async def test_what_is_said_on_an_idle_connection_answers_nothing() -> None:
-    said = asyncio.Event()
+    answered, said = asyncio.Event(), asyncio.Event()
 
     async def says_goodbye(connection: Connection) -> None:
+        await answered.wait()
         await connection.answer(408, b"{}")
         said.set()
 
     async with serving(counting(says_goodbye)) as server:
         adapter = made(server.origin)
         assert await adapter.poll(HANDLE) == InQueue(1)
+        answered.set()
         await said.wait()
         for _ in range(10):
             await asyncio.sleep(0)
