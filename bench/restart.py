@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import json
 import sys
 import tempfile
@@ -42,6 +43,8 @@ async def measure(plan: Plan | None = None) -> list[Figure]:
         database = await Database.open(folder / "matinee.db")
         await database.write(lambda connection: fill_submitted(connection, plan.jobs, time.time()))
         await database.close()
+        # As bot.app does when everything is imported.
+        gc.freeze()
         async with _asked() as url, aiohttp.ClientSession() as session, probe.watching():
             begun, worked = time.monotonic(), time.process_time()
             provider = PipeletProvider("bench-token", base_url=url, concurrency=_CONCURRENCY)

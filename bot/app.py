@@ -222,9 +222,10 @@ class App:
     async def _connect(self, token: str) -> None:
         await self.client.log_in(token)
         await self._sync_commands()
-        self._tasks += await self.core.start()
-        # All that was imported stays; searching it for garbage would stop the event loop for 50 ms again and again.
+        # All that was imported stays; searching it for garbage would stop the event loop for 50 ms again and again,
+        # first when a start reads ten thousand jobs.
         gc.freeze()
+        self._tasks += await self.core.start()
         await self.client.stay_connected()
 
     async def _sync_commands(self) -> None:
