@@ -257,6 +257,18 @@ class TestSoundness:
         with pytest.raises((DamagedError, StorageUnavailable)):
             await Database.open(path)
 
+    async def test_what_is_wrong_with_it_is_said_in_one_short_line(self, tmp_path: Path):
+        path = tmp_path / "matinee.db"
+        async with opened(path) as shop:
+            await shop.queued()
+        body = bytearray(path.read_bytes())
+        # The header's number of free pages (https://sqlite.org/fileformat2.html, offset 36).
+        body[36:40] = (7).to_bytes(4, "big")
+        path.write_bytes(body)
+        with pytest.raises(DamagedError, match=r"damaged \(.*[Ff]reelist.*\); fix: put a backup") as refused:
+            await Database.open(path)
+        assert "\n" not in str(refused.value)
+
     def test_an_sqlite_with_the_wal_bug_is_named(self):
         assert "3.40.1" in (caution((3, 40, 1)) or "")
         assert caution((3, 51, 3)) is None

@@ -126,6 +126,9 @@ class Mutants:
             names = {f.__qualname__ for f in functions_of(module).values()}
             for fault in faults(Path(path).read_text("utf-8"), path, names):
                 name = f"{module.__name__}.{fault.function}"
+                if fault.code.co_freevars != self.functions[name].__code__.co_freevars:
+                    # Without its `super()` it cannot take the function's place.
+                    continue
                 self.names.add((name, fault.what))
                 if self.asked.only in f"{name}: {fault.what}" and self.chance.random() < self.asked.share:
                     found.append((name, fault))
