@@ -208,7 +208,7 @@ async def test_who_is_busy_is_asked_again_and_the_member_reads_so(it: Scene) -> 
     jobs = []
     for status, model in ((503, WAN), (429, "skyreels")):
         it.providers.faults.add(
-            ProviderFault(provider="chutes", step="generate", model=model, status=status, headers={"Retry-After": "3"})
+            ProviderFault(provider="chutes", step="generate", model=model, status=status, headers={"Retry-After": "8"})
         )
         jobs.append(await it.ask(model=model))
     messages, busy = [it.queue_message(job) for job in jobs], set[int]()
