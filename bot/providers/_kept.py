@@ -15,6 +15,8 @@ import aiohttp
 from aiohttp.client_proto import ResponseHandler
 
 _NEXT_ADDRESS_SECONDS = 0.25
+# Answers come together, and so would the next questions; who else needs the event loop waits for so many at most.
+_IN_ONE_TURN = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +49,15 @@ class Kept:
         lines = {"Host": parts.netloc, "Accept": "*/*", **headers}
         self._lines = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
         self._idle: deque[tuple[ResponseHandler, float]] = deque()
+        self._places = asyncio.Semaphore(_IN_ONE_TURN)
 
     async def ask(self, path: str, leaves: Callable[[], None]) -> Answered:
         """`leaves` is called before the first byte is written, each time.
 
         A connection that its other end has dropped is replaced, once. Raises what aiohttp raises, and OSError.
         """
+        await self._places.acquire()
+        asyncio.get_running_loop().call_soon(self._places.release)
         connection = self._take()
         if connection is not None:
             try:

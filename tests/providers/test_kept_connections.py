@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+from collections import Counter
 
 import pytest
 from adapter_contract import TOKEN, assert_not_sent, failure_of
@@ -9,6 +10,7 @@ from wire_servers import Connection, Script, answering, serving
 
 from bot.domain.job import Completed, InQueue, RemoteHandle
 from bot.providers._http import Wire
+from bot.providers._kept import Kept
 from bot.providers.pipelet import PipeletProvider
 
 HANDLE = RemoteHandle("wan22-fast-t2v", "12")
@@ -157,6 +159,33 @@ async def test_it_asks_the_host_of_its_base_url_and_below_its_path() -> None:
         await adapter.close()
         assert server.received[0].target == "/batch/queue/wan22-fast-t2v/requests/12/status"
         assert server.received[0].headers["Host"] == server.origin.removeprefix("http://")
+
+
+async def test_questions_that_come_together_leave_a_few_in_each_turn_of_the_event_loop() -> None:
+    left: Counter[int] = Counter()
+    turn = 0
+
+    async def count_turns() -> None:
+        nonlocal turn
+        while True:
+            turn += 1
+            await asyncio.sleep(0)
+
+    async def ask(kept: Kept) -> None:
+        answered = await kept.ask("/", lambda: left.update([turn]))
+        while await answered.content.readany():
+            pass
+        answered.close()
+
+    async with serving(answering(200, COMPLETED)) as server:
+        kept = Kept(server.origin, {}, None, connect=20.0, idle=20.0)
+        await asyncio.gather(*(ask(kept) for _ in range(40)))
+        left.clear()
+        counting_turns = asyncio.create_task(count_turns())
+        await asyncio.gather(*(ask(kept) for _ in range(40)))
+        counting_turns.cancel()
+        kept.close()
+        assert (left.total(), max(left.values())) == (40, 12)
 
 
 def anonymous(side: int) -> ssl.SSLContext:
