@@ -172,15 +172,54 @@ async def test_what_may_have_been_posted_long_ago_is_not_posted_again(scene: Sce
     assert scene.films == []
 
 
-async def test_a_queue_message_that_may_hold_the_film_and_takes_no_edits_leaves_no_second_film(remembering: Scene):
+@pytest.mark.parametrize("known", [True, False], ids=["written down", "by an older version"])
+async def test_a_queue_message_that_may_hold_the_film_and_takes_no_edits_leaves_no_second_film(
+    remembering: Scene, known: bool
+):
     scene = remembering
     close(scene)
-    job, film = await scene.job(), scene.shelf.put(1000)
+    job, film = await begun(scene), scene.shelf.put(1000)
     await scene.delivery.deliver(job, film)
     scene.discord.faults.add(Fault(PATCH, times=9, status=400, code=30046))
     with pytest.raises(DeliveryError):
-        await scene.restarted().deliver(job, film, recovering=True)
+        await scene.restarted().deliver(job if known else job._replace(findable=None), film, recovering=True)
     assert scene.films == [scene.queue_message(job)]
+
+
+async def test_what_is_written_down_is_not_asked_again_before_the_first_try(scene: Scene):
+    seen = await begun(scene)
+    close(scene)
+    unseen = await begun(scene)
+    scene.discord.transcript.clear()
+    for job in (seen, unseen):
+        await scene.delivery.deliver(job, scene.shelf.put(1000))
+    assert scene.sent("GET", "") == []
+    assert [message.id == unseen.ack_message_id for message in scene.films] == [True, False]
+
+
+async def test_but_another_process_asks_whether_it_still_is_so(remembering: Scene):
+    scene = remembering
+    job, film = await begun(scene), scene.shelf.put(1000)
+    close(scene)
+    first = await scene.restarted().deliver(job, film, recovering=True)
+    assert await scene.restarted().deliver(job, film, recovering=True) == first
+    assert [message.id for message in scene.films] == [first.message_id]
+
+
+async def test_of_a_channel_that_is_gone_the_post_finds_out(scene: Scene):
+    job = await scene.job()
+    scene.discord.faults.add(Fault("GET /channels/*/messages/*", status=404, code=10003))
+    assert await scene.delivery.findable(job) is True
+
+
+async def test_a_film_that_its_requester_has_is_found_there_though_the_channel_closes_again(scene: Scene):
+    job, film = await scene.job(), scene.shelf.put(1000)
+    scene.channel.set_permissions(scene.guild.bot, deny=Permission.VIEW_CHANNEL)
+    first = await scene.delivery.deliver(job, film)
+    scene.channel.set_permissions(scene.guild.bot)
+    scene.discord.faults.add(Fault("GET /channels/*/messages", status=403, code=50001))
+    assert await scene.restarted().deliver(job, film, recovering=True) == first
+    assert scene.films == scene.direct
 
 
 @pytest.mark.parametrize("late", [False, True], ids=["at once", "late"])
