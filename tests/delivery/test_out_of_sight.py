@@ -125,6 +125,18 @@ async def test_a_right_taken_away_while_the_answer_is_awaited_makes_no_second_fi
     assert len(scene.films) == 1
 
 
+async def test_nor_does_one_that_was_gone_before_the_post(scene: Scene):
+    """An empty history that may not be read does not say that nothing was posted."""
+    job, film = await begun(scene), scene.shelf.put(1000)
+    close(scene)
+    scene.discord.faults.add(Fault(POST, drop="after"))
+    scene.discord.faults.add(Fault("GET /channels/*/messages", retry_after=100))
+    with pytest.raises(DeliveryError) as refused:
+        await scene.delivery.deliver(job, film)
+    assert refused.value.cause is Undeliverable.NO_PERMISSION
+    assert len(scene.films) == 1
+
+
 @pytest.mark.parametrize("missing", ["never seen", "removed"])
 @pytest.mark.parametrize("fault", [None, {"drop": "after"}, {"effect_then_status": 503}], ids=str)
 async def test_without_a_queue_message_it_is_posted_and_the_nonce_protects(
