@@ -6,7 +6,8 @@ from bot.domain.errors import Evidence, ProviderError, Unavailable
 from bot.domain.health import LONGEST_HOLD
 
 _FIRST_PAUSE = 5.0
-_LEAST_RETRY_AFTER = 1.0
+# Who says "at once" again and again is asked less and less often all the same.
+_LEAST_RETRY_AFTER, _SHARE_OF_AGE = 1.0, 0.1
 _TOO_MANY_REQUESTS = 429
 
 
@@ -40,7 +41,7 @@ def next_try(error: ProviderError, tries: int, first_try_at: float, now: float, 
         elif error.evidence is not Evidence.NOT_SENT:
             patience, pause = _BUSY, _FIRST_PAUSE * _BUSY_GROWTH ** (tries - 1)
         if error.retry_after is not None:
-            pause = max(_LEAST_RETRY_AFTER, error.retry_after)
+            pause = max(_LEAST_RETRY_AFTER, error.retry_after, _SHARE_OF_AGE * (now - first_try_at))
     pause = min(pause, LONGEST_HOLD)
     if tries >= patience.tries or now + pause > first_try_at + patience.seconds:
         return None
