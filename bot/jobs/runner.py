@@ -209,7 +209,6 @@ class Runner:
                 mistakes += 1
             if job.state is not before:
                 mistakes = 0
-        self._announcer.changed(job)
 
     async def _look(self, job: Job) -> Job:
         while True:
