@@ -25,7 +25,7 @@ from bot.domain.errors import Evidence, ProviderError, Unavailable
 from bot.providers._decoders import Decoder, Malformed
 from bot.providers._growing import GrowingFile
 from bot.providers._kept import Answered, Kept
-from bot.providers._replies import Answer, Step, failure, inert, retry_after, sentence
+from bot.providers._replies import LONGEST_DETAIL, Answer, Step, failure, inert, retry_after, sentence
 
 _FILM_CAP = 64 * 1024 * 1024
 _REPLY_CAP = 64 * 1024
@@ -87,8 +87,9 @@ class _Key:
     def headers(self) -> dict[str, str]:
         return {**_PLAIN, "Authorization": f"Bearer {self._token}"}
 
-    def cut_from(self, text: str) -> str:
-        return text.replace(self._token, "[key]")
+    def quote(self, words: str, limit: int) -> str:
+        """Inert, and without the key, which may come to light only when what is invisible is gone."""
+        return inert(words, len(words)).replace(self._token, "[key]")[:limit]
 
 
 def _probed(address: tuple[Any, ...]) -> socket.socket:
@@ -150,6 +151,10 @@ class Http:
         self._key = _Key(token)
         self._wire = wire
         self._kept: dict[str, Kept] = {}
+
+    def quote(self, words: str, limit: int = LONGEST_DETAIL) -> str:
+        """A provider's words as they may be kept and shown: one line, nothing invisible, our key cut out."""
+        return self._key.quote(words, limit)
 
     async def close(self) -> None:
         """Drop the connections kept for questions; the next question makes a new one."""
@@ -276,10 +281,10 @@ class Reply:
             if encoded:
                 raise self.broken("the answer is compressed")
             return
-        said = "" if encoded else self._key.cut_from(sentence(await self._error_body()))
+        said = "" if encoded else self._key.quote(sentence(await self._error_body()), LONGEST_DETAIL)
         kind = self._step.kind(self.status)
         wait = retry_after(self._response.headers.get("Retry-After"), self._exchange.wire.now())
-        detail = inert(f"HTTP {self.status}: {said}" if said else f"HTTP {self.status}")
+        detail = f"HTTP {self.status}: {said}"[:LONGEST_DETAIL] if said else f"HTTP {self.status}"
         raise failure(kind, self._provider, detail, status=self.status, retry_after=wait)
 
     def broken(self, why: str) -> ProviderError:

@@ -12,7 +12,7 @@ from bot.domain.generation import Capability, GenerationRequest, ModelSpec, Opti
 from bot.providers._body import encode, spec_of
 from bot.providers._decoders import Raw
 from bot.providers._http import PRODUCTION, Http, Wire, checked_url
-from bot.providers._replies import ASK, HOLD_OPEN, Answer, inert
+from bot.providers._replies import ASK, HOLD_OPEN, Answer
 
 # What the document shows; `/info` rules once it was read (ruling 16). It bounds neither fps, steps nor guidance, and
 # gives no pace: those figures are ours.
@@ -114,4 +114,4 @@ class CogVideoXProvider:
         return info
 
     def _down(self, why: str) -> Unavailable:
-        return Unavailable(self.name, inert(why), evidence=Evidence.NOT_SENT)
+        return Unavailable(self.name, self._http.quote(why), evidence=Evidence.NOT_SENT)

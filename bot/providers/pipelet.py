@@ -17,7 +17,7 @@ from bot.providers._base64_stream import FilmDecoder
 from bot.providers._body import encode, spec_of
 from bot.providers._http import PRODUCTION, Http, Wire, checked_url
 from bot.providers._pipelet_models import MODELS
-from bot.providers._replies import ASK, CANCEL, CREATE, FETCH, Answer, inert
+from bot.providers._replies import ASK, CANCEL, CREATE, FETCH, Answer
 
 __all__ = ["MODELS", "PipeletProvider"]
 
@@ -105,7 +105,23 @@ class PipeletProvider:
 
     async def poll(self, handle: RemoteHandle) -> RemoteStatus:
         async with self._http.get(ASK, f"{self._request_url(handle)}/status", self._ask) as reply:
-            return _remote_status(await reply.parse(_Status))
+            return self._status(await reply.parse(_Status))
+
+    def _status(self, reply: _Status) -> RemoteStatus:
+        match reply.status:
+            case "IN_QUEUE" if type(reply.queue_position) is int and reply.queue_position >= 0:
+                return InQueue(reply.queue_position)
+            case "IN_PROGRESS":
+                return _progress(reply.said().detail_message)
+            case "COMPLETED":
+                return Completed()
+            case "FAILED":
+                said = reply.said()
+                return Failed(self._http.quote(": ".join(filter(None, (said.message, said.detail_message)))))
+            case "CANCELLED":
+                return Cancelled()
+            case word:
+                return Unknown(self._http.quote(word, 40))
 
     async def fetch(self, handle: RemoteHandle, into: Path) -> None:
         async with self._http.get(FETCH, self._request_url(handle), self._fetch) as reply:
@@ -128,23 +144,6 @@ class PipeletProvider:
         if handle.model not in _MODEL_IDS or not _REQUEST_ID.fullmatch(handle.request_id):
             raise BadResponse(self.name, "this remote handle is not one of ours")
         return f"{self._base}/queue/{handle.model}/requests/{handle.request_id}"
-
-
-def _remote_status(reply: _Status) -> RemoteStatus:
-    match reply.status:
-        case "IN_QUEUE" if type(reply.queue_position) is int and reply.queue_position >= 0:
-            return InQueue(reply.queue_position)
-        case "IN_PROGRESS":
-            return _progress(reply.said().detail_message)
-        case "COMPLETED":
-            return Completed()
-        case "FAILED":
-            said = reply.said()
-            return Failed(inert(": ".join(part for part in (said.message, said.detail_message) if part)))
-        case "CANCELLED":
-            return Cancelled()
-        case word:
-            return Unknown(inert(word, 40))
 
 
 def _progress(text: str) -> InProgress:
