@@ -356,7 +356,8 @@ async def test_jobs_that_an_older_version_left_have_their_turns(tmp_path: Path):
             DROP INDEX attempts_spent; DROP INDEX attempts_made_at; DROP INDEX jobs_of_lane; DROP INDEX jobs_held;
             CREATE INDEX jobs_queued ON jobs (provider); ALTER TABLE attempts DROP COLUMN started_steady;
             ALTER TABLE attempts DROP COLUMN settled_steady; ALTER TABLE attempts DROP COLUMN boot;
-            CREATE INDEX attempts_starts ON attempts (guild_id, started_at); PRAGMA user_version = 2"""
+            CREATE INDEX attempts_starts ON attempts (guild_id, started_at); ALTER TABLE jobs DROP COLUMN findable;
+            PRAGMA user_version = 2"""
         await shop.database.write(lambda connection: [connection.execute(each) for each in script.split(";")])
     async with opened(path) as shop:
         await check_lanes(shop)
