@@ -1,6 +1,7 @@
 """Brings every job to its end: one dispatcher for each provider, one task for each job that moves."""
 
 import asyncio
+import contextlib
 import logging
 from collections import Counter
 from collections.abc import Iterable
@@ -80,6 +81,10 @@ class Runner:
                 await self._clock.sleep(0)
         self._warn_of_unserved(unfinished)
         self._started = True
+        # A guild's start is kept for a job at another provider only once that one is known to have places.
+        with contextlib.suppress(StorageUnavailable):
+            for provider in self._catalog.providers:
+                await self._store.claim(provider.name, provider.concurrency, self._clock.now(), 0)
         for provider in self._catalog.providers:
             self._dispatchers.append(asyncio.create_task(self._dispatch(provider), name=f"dispatch {provider.name}"))
 
