@@ -134,6 +134,7 @@ class App:
             api_url=settings.discord.api_url,
             sync_guild_ids=settings.discord.sync_guild_ids,
             guild_removed=self._guild_removed,
+            guild_joined=self._guild_joined,
             guilds_known=self._guilds_known,
             identifies=Identifies(self.policy_store, clock, settings.discord.identifies_per_hour),
             invalid=invalid,
@@ -270,10 +271,13 @@ class App:
         return all(shutil.disk_usage(folder).free >= storage.keep_free_mb * 2**20 for folder in folders)
 
     async def _guilds_known(self, guild_ids: Collection[int]) -> None:
-        await self.core.jobs.only_guilds(guild_ids)
+        await self.core.guilds.only(guild_ids)
 
     async def _guild_removed(self, guild_id: int) -> None:
-        await self.core.jobs.guild_left(guild_id)
+        await self.core.guilds.left(guild_id)
+
+    async def _guild_joined(self, guild_id: int) -> None:
+        await self.core.guilds.joined(guild_id)
 
     async def _shut_down(self, *tasks: asyncio.Task[object]) -> None:
         """Start nothing more, drain while requests are still taken, disconnect. A second signal ends the drain."""

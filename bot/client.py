@@ -90,16 +90,14 @@ class MatineeClient(commands.AutoShardedBot):
         api_url: str | None = None,
         sync_guild_ids: Sequence[int] = (),
         guild_removed: Callable[[int], Awaitable[None]] | None = None,
+        guild_joined: Callable[[int], Awaitable[None]] | None = None,
         shard_count: int | None = None,
         identifies: Identifies | None = None,
         invalid: Invalid | None = None,
         guilds_known: Callable[[Collection[int]], Awaitable[None]] | None = None,
     ) -> None:
-        check_library()
-        _hush_library()
+        _prepare_library(api_url)
         self._clock, self._time, self._sync_guild_ids = clock, DiscordTime(clock), tuple(sync_guild_ids)
-        if api_url is not None:
-            Route.BASE = api_url.rstrip("/")
         super().__init__(
             command_prefix=commands.when_mentioned,
             help_command=None,
@@ -115,7 +113,7 @@ class MatineeClient(commands.AutoShardedBot):
             shard_count=shard_count,
             http_trace=wire_trace(invalid or Invalid(clock), self._time),
         )
-        self._guild_removed, self._guilds_known = guild_removed, guilds_known
+        self._guild_removed, self._guild_joined, self._guilds_known = guild_removed, guild_joined, guilds_known
         self._fixed_shards, self._identifies = shard_count is not None, identifies
         self._shield_events()
 
@@ -141,6 +139,13 @@ class MatineeClient(commands.AutoShardedBot):
     async def on_guild_remove(self, guild: discord.Guild) -> None:
         if self._guild_removed is not None:
             await self._guild_removed(guild.id)
+
+    async def on_guild_join(self, guild: discord.Guild) -> None:
+        if self._guild_joined is not None:
+            await self._guild_joined(guild.id)
+
+    # The library knows by a field that may be missing whether a guild is new or was out of reach.
+    on_guild_available = on_guild_join
 
     async def launch_shards(self) -> None:
         """As the library's; a shard that identifies anew dials the same gateway, not the one built in."""
@@ -230,6 +235,13 @@ def check_library() -> None:
     for owner, name in _PRIVATE_NAMES:
         if not hasattr(owner, name):
             raise RuntimeError(f"discord.py {discord.__version__} has no {name}: Matinee was written for 2.7")
+
+
+def _prepare_library(api_url: str | None) -> None:
+    check_library()
+    _hush_library()
+    if api_url is not None:
+        Route.BASE = api_url.rstrip("/")
 
 
 def _hush_library() -> None:

@@ -11,6 +11,7 @@ from bot.jobs.announcer import Announcer
 from bot.jobs.catalog import Catalog
 from bot.jobs.fetching import Fetching
 from bot.jobs.following import Following
+from bot.jobs.guilds import Guilds
 from bot.jobs.housekeeping import Housekeeping
 from bot.jobs.live import LiveJobs
 from bot.jobs.paces import Paces
@@ -91,6 +92,7 @@ class Core:
             uploads=plugs.uploads, identity=identity, clock=clock, cancel_running=self.runner.cancel,
             resume=self.runner.resume, wake=self.runner.wake, room=plugs.room,
         )  # fmt: skip
+        self.guilds = Guilds(store, self.live, clock, self.runner.cancel, self.jobs.drop)
         self.housekeeping = Housekeeping(store, artifacts, pictures, catalog, clock, rules.keep_days, plugs.turn)
 
     def observe(self, job: Job) -> None:

@@ -69,21 +69,38 @@ class Places:
         troubles = await self._store.troubles()
         return [(job, replace(ready[job.id], outage=self._outage(job, troubles))) for job in jobs]
 
-    async def _ready(
+    async def next_start(self, guild_id: int, member_id: int | None = None) -> float:
+        """When the next of a guild's waiting jobs, or of that member's, will start; infinity while nobody knows."""
+        waiting = await self._store.waiting(guild_id)
+        order = waiting.order()
+        figures = await self._figures((*order, *waiting.active))
+        starts = await self._starts(guild_id, order, waiting, figures)
+        wanted = (start for job, start in zip(order, starts, strict=True) if member_id in (None, job.to.member_id))
+        return min(wanted, default=math.inf)
+
+    async def _starts(
         self, guild_id: int, order: Sequence[Job], waiting: Waiting, figures: Mapping[_Kind, Measured | None]
-    ) -> dict[str, Place]:
-        now, policy = self._clock.now(), await self._policies.of(guild_id)
+    ) -> list[float]:
+        now, paused = self._clock.now(), await self._paused(guild_id)
         seconds = {job.id: self._seconds(job, figures) for job in (*order, *waiting.active)}
         runs = [Run(job.to.member_id, job.started_at or now, seconds[job.id]) for job in waiting.active]
         limits, crowds = await self._policies.limits(guild_id), await self._of_providers(order, seconds)
-        paused, payable = policy.pause is not None, list(_payable(order, waiting))
         turns = [
             Turn(job.to.member_id, job.provider, seconds[job.id], math.inf if paused else max(job.not_before, at))
-            for job, at in zip(order, payable, strict=True)
+            for job, at in zip(order, _payable(order, waiting), strict=True)
         ]
-        starts = start_times(turns, Standing(guild_id, limits, waiting.starts, runs, crowds), now)
+        return start_times(turns, Standing(guild_id, limits, waiting.starts, runs, crowds), now)
+
+    async def _paused(self, guild_id: int) -> bool:
+        return (await self._policies.of(guild_id)).pause is not None
+
+    async def _ready(
+        self, guild_id: int, order: Sequence[Job], waiting: Waiting, figures: Mapping[_Kind, Measured | None]
+    ) -> dict[str, Place]:
+        now, paused = self._clock.now(), await self._paused(guild_id)
+        starts = await self._starts(guild_id, order, waiting, figures)
         found: dict[str, Place] = {}
-        for ahead, (job, start, at) in enumerate(zip(order, starts, payable, strict=True)):
+        for ahead, (job, start, at) in enumerate(zip(order, starts, _payable(order, waiting), strict=True)):
             measured = figures[_kind(job)]
             ready_at = None if measured is None else _grained(start + measured.median)
             budget_at = None if at <= now else _grained(at) or math.inf

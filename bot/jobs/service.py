@@ -1,7 +1,8 @@
 """What members and moderators can do with jobs. Validate, commit, and only then say so."""
 
 import contextlib
-from collections.abc import Awaitable, Callable, Collection, Sequence
+import math
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -14,7 +15,9 @@ from bot.domain.errors import (
     NotAllowed,
     PictureProblem,
     PromptLength,
+    RateLimited,
     Rule,
+    Scope,
     Stale,
     StorageUnavailable,
 )
@@ -26,6 +29,9 @@ from bot.jobs.live import LiveJobs
 from bot.jobs.places import Places
 from bot.jobs.policy import Policies
 from bot.ports import Clock, JobStore, Offer, Picture, Pictures, Place
+
+# A time that is named has to lie ahead when it is read.
+_SOONEST = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,10 +164,20 @@ class Jobs:
         added: Job | None = None
         try:
             added = await self._store.add(job, await self._policies.limits(draft.to.guild_id))
+        except RateLimited as full:
+            raise await self._dated(full, draft.to) from None
         finally:
             if added is None and retry_of is None:
                 self.discard(draft)
         return added
+
+    async def _dated(self, full: RateLimited, to: Destination) -> RateLimited:
+        """With the time at which the next one leaves the queue, as far as that can be told."""
+        start = math.inf
+        with contextlib.suppress(StorageUnavailable):
+            start = await self._places.next_start(to.guild_id, to.member_id if full.scope is Scope.MEMBER else None)
+        soon = self._clock.now() + _SOONEST
+        return RateLimited(full.scope, full.limit, max(start, soon)) if start < math.inf else full
 
     async def acknowledged(self, job: Job, message_id: int, place: Place | None = None) -> None:
         """The member has seen that the job is queued, and at which `place`; from here on it may start (R2)."""
@@ -233,30 +249,6 @@ class Jobs:
             return after
         raise NotAllowed(Rule.HELD if job.state is JobState.HELD else Rule.TOO_LATE, job.id)
 
-    async def only_guilds(self, known: Collection[int]) -> None:
-        """As `guild_left` for every guild that is not among these."""
-        for guild_id in {job.to.guild_id for job in self._live} - set(known):
-            await self.guild_left(guild_id)
-
-    async def guild_left(self, guild_id: int) -> None:
-        """Nobody is there any more to show a film to: cancel what can be cancelled."""
-        for job in self._live.of_guild(guild_id):
-            await self._cancel_left(job)
-
-    async def _cancel_left(self, job: Job) -> None:
-        for _ in range(3):
-            try:
-                if job.state in (JobState.RECEIVED, JobState.QUEUED):
-                    await self._store.move(job, JobState.CANCELLED, cause=Cause.GUILD_LEFT, ended_at=self._clock.now())
-                elif job.state is JobState.HELD:
-                    await self._drop(job, Cause.GUILD_LEFT)
-                elif job.state.active:
-                    await self._cancel_running(job, Cause.GUILD_LEFT)
-            except Stale:
-                job = await self._store.get(job.id) or job
-            else:
-                return
-
     async def throw_away(self, job_id: str, by: By) -> Job:
         """The running job is paid for whatever happens; its result will not be posted. Raises NotAllowed."""
         job = await self.find(job_id, by)
@@ -303,12 +295,12 @@ class Jobs:
             if job.state is not JobState.HELD or job.held_from is None:
                 raise NotAllowed(Rule.TOO_LATE, job.id)
             with contextlib.suppress(Stale):
-                released.append(await (self._drop(job) if drop else self._let_go_on(job, job.held_from)))
+                released.append(await (self.drop(job) if drop else self._let_go_on(job, job.held_from)))
         verb = "held drop" if drop else "held release"
         await self._policies.record(by.guild_id, by.member_id, verb, " ".join(job.id for job in jobs), "")
         return released
 
-    async def _drop(self, job: Job, cause: Cause = Cause.RESTORED) -> Job:
+    async def drop(self, job: Job, cause: Cause = Cause.RESTORED) -> Job:
         """What it may have cost since the backup nobody knows."""
         return await self._store.settle(
             job, Evidence.AMBIGUOUS, JobState.CANCELLED, cause=cause, told=False, ended_at=self._clock.now()

@@ -100,6 +100,25 @@ async def test_leaving_a_guild_is_told(discord: SandboxDiscord) -> None:
     assert left == [guild.id]
 
 
+async def test_being_let_in_again_is_told(discord: SandboxDiscord) -> None:
+    joined: list[int] = []
+
+    async def again(guild_id: int) -> None:
+        joined.append(guild_id)
+
+    guild, _ = members(discord)
+    client = MatineeClient(clock=LeapingClock(), api_url=discord.api_url, guild_joined=again)
+    async with running(client, discord):
+        await client.wait_until_ready()
+        guild.remove_member(discord.world.bot)
+        guild.add_bot()
+        for _ in range(200):
+            if joined:
+                break
+            await asyncio.sleep(0.01)
+    assert joined == [guild.id]
+
+
 async def test_a_guild_that_was_left_while_away_is_missing_from_those_that_are_known(discord: SandboxDiscord) -> None:
     known: list[set[int]] = []
 

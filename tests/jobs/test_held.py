@@ -122,11 +122,11 @@ async def test_a_guild_that_was_left_holds_nothing_any_more(restored: Restored, 
         await world.start()
         await world.ended(job)
         if not away:
-            await world.jobs.guild_left(GUILD)
+            await world.guilds.left(GUILD)
     async with restored.second_life() as world:
         await world.start()
         if away:
-            await world.jobs.only_guilds([GUILD + 1])
+            await world.guilds.only([GUILD + 1])
         await world.clock.advance(5)
         assert await world.state(job) == (JobState.CANCELLED, Cause.GUILD_LEFT)
         assert await world.attempts() == [("E2", None)]

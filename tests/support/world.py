@@ -186,7 +186,7 @@ class World:
         )  # fmt: skip
         self.jobs, self.runner, self.warden = self._core.jobs, self._core.runner, self._core.warden
         self.live, self.places, self.announcer = self._core.live, self._core.places, self._core.announcer
-        self.housekeeping = self._core.housekeeping
+        self.housekeeping, self.guilds = self._core.housekeeping, self._core.guilds
 
     async def open_database(self) -> Any:
         return await WatchedDatabase.open(self.folder / "matinee.db")

@@ -179,7 +179,7 @@ class Process(World):
         return client
 
     async def _guild_removed(self, guild_id: int) -> None:
-        await self.jobs.guild_left(guild_id)
+        await self.guilds.left(guild_id)
 
     def hear(self, event: str, payload: Json) -> None:
         """An event from the gateway."""
