@@ -42,6 +42,11 @@ class Agenda(Generic[T]):
     def __post_init__(self) -> None:
         self._rate = self.per_second
 
+    @property
+    def starting(self) -> bool:
+        """Whether somebody who was put first waits still."""
+        return bool(self._first)
+
     def put_first(self, item: T) -> None:
         self._first.append(item)
 

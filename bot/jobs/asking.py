@@ -42,7 +42,8 @@ class Watch:
 
 
 class Desk:
-    """The questions to one provider. `heard` is called with every answer, `ended` once a watch has its end."""
+    """The questions to one provider. `heard` is called with every answer, but for those of a start that has not asked
+    after everybody yet; `ended` once a watch has its end."""
 
     def __init__(
         self,
@@ -166,7 +167,8 @@ class Desk:
                 self._paces.learn(watch.job.request, run)
             return
         watch.plan.saw(status, now, pace)
-        if not watch.dropped:
+        # Ten thousand messages brought up to date would take the time in which a start asks: theirs is the next answer.
+        if not (watch.dropped or self._agenda.starting):
             self._heard(watch, status)
 
     def _go_on(self, watch: Watch, pace: Pace) -> None:

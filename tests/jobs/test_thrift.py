@@ -159,6 +159,26 @@ async def test_ten_thousand_at_once_cost_less_than_sixty_questions_a_second_and_
         assert first <= left
 
 
+async def test_a_start_asks_after_everybody_before_it_brings_their_messages_up_to_date(tmp_path: Path):
+    async with waiting(tmp_path) as crowded:
+        for _ in range(500):
+            crowded.add(at_once=True)
+        clock, asked, shown = crowded.world.clock, crowded.crowd.asked, crowded.world.theatre.shown
+        await clock.advance(0.5)
+        assert len({name for _, name in asked}) == 500
+        assert len(shown) <= 50
+        await clock.advance(300)
+        assert len(shown) >= 500
+
+
+async def test_few_that_a_start_takes_up_have_their_messages_at_once(tmp_path: Path):
+    async with waiting(tmp_path) as crowded:
+        for _ in range(20):
+            crowded.add(at_once=True)
+        await crowded.world.clock.advance(0.5)
+        assert len(crowded.world.theatre.shown) == 20
+
+
 async def test_one_that_waits_costs_less_than_ten_kilobytes(tmp_path: Path):
     async with waiting(tmp_path) as crowded:
         crowded.add(at_once=True)
