@@ -1,6 +1,5 @@
 """The jobs in memory are found by guild and member, however many there are elsewhere."""
 
-
 from hypothesis import given
 from hypothesis import strategies as st
 
