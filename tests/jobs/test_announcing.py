@@ -6,7 +6,7 @@ from pathlib import Path
 from bot.domain.job import Job, JobState
 from bot.ports import Place
 from tests.support.rows import GUILD, MODERATOR, limits
-from tests.support.world import World, running
+from tests.support.world import Outside, World, running
 
 _MESSAGE = 700
 _SOON = 2.0
@@ -48,6 +48,17 @@ async def test_a_place_that_nobody_has_told_yet_is_edited_in(tmp_path: Path) -> 
     async with running(tmp_path, limits=_ONE_AT_A_TIME) as world:
         await world.ask()
         waiting = await world.ask()
+        await world.clock.advance(_SOON)
+        assert [place and place.ahead for place in places(world, waiting)] == [0]
+
+
+async def test_a_start_tells_those_who_wait_where_they_stand(tmp_path: Path) -> None:
+    outside = Outside()
+    outside.studio.seconds = 1000
+    async with running(tmp_path, outside, limits=_ONE_AT_A_TIME) as world:
+        _running, waiting = [await acknowledged(world) for _ in range(2)]
+        assert places(world, waiting) == []
+    async with running(tmp_path, outside, limits=_ONE_AT_A_TIME) as world:
         await world.clock.advance(_SOON)
         assert [place and place.ahead for place in places(world, waiting)] == [0]
 
