@@ -1,5 +1,6 @@
 """Where a waiting job stands and when it will be ready: from the schedule itself and from measured times."""
 
+import asyncio
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -30,6 +31,7 @@ class Places:
         self._store, self._policies, self._catalog, self._clock = store, policies, catalog, clock
         self._patience = patience
         self._crowds: dict[str, tuple[float, Crowd]] = {}
+        self._next: dict[tuple[int, int | None], tuple[float, asyncio.Future[float]]] = {}
 
     async def of(self, job: Job) -> Place:
         """`ready_at` stays None until jobs of the same model and size have been made."""
@@ -70,7 +72,17 @@ class Places:
         return [(job, replace(ready[job.id], outage=self._outage(job, troubles))) for job in jobs]
 
     async def next_start(self, guild_id: int, member_id: int | None = None) -> float:
-        """When the next of a guild's waiting jobs, or of that member's, will start; infinity while nobody knows."""
+        """When the next of a guild's waiting jobs, or of that member's, will start; infinity while nobody knows.
+
+        Worked out once for all who ask within three seconds: whoever floods a full queue asks all the time.
+        """
+        who, now = (guild_id, member_id), self._clock.monotonic()
+        self._next = {each: known for each, known in self._next.items() if now - known[0] < _CROWD_SECONDS}
+        if who not in self._next:
+            self._next[who] = now, asyncio.ensure_future(self._next_start(guild_id, member_id))
+        return await asyncio.shield(self._next[who][1])
+
+    async def _next_start(self, guild_id: int, member_id: int | None) -> float:
         waiting = await self._store.waiting(guild_id)
         order = waiting.order()
         figures = await self._figures((*order, *waiting.active))

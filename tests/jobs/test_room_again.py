@@ -1,5 +1,6 @@
 """A queue that is full says when it is not any more."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -59,3 +60,20 @@ async def test_before_anything_was_made_the_documented_time_counts(tmp_path: Pat
             await world.ask(DIRECT)
         usual = world.catalog.usual_seconds((await world.ask(DIRECT, member=OTHER_MEMBER)).request)
         assert full.value.retry_at == pytest.approx(world.clock.now() + usual, abs=2)
+
+
+async def test_whoever_floods_a_full_queue_is_told_the_same_for_a_moment(tmp_path: Path):
+    async with running(tmp_path, limits=limits(active_per_member=1, queued_per_member=1)) as world:
+        await world.ask(DIRECT)
+        await world.clock.advance(1)
+        await world.ask(DIRECT)
+
+        async def told() -> set[float]:
+            flood = await asyncio.gather(*(world.ask(DIRECT) for _ in range(50)), return_exceptions=True)
+            assert all(isinstance(refused, RateLimited) for refused in flood)
+            return {refused.retry_at for refused in flood}
+
+        first = await told()
+        await world.clock.advance(2)
+        assert await told() == first
+        assert len(first) == 1
