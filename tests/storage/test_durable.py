@@ -25,7 +25,7 @@ def test_nothing_stays_open(tmp_path: Path):
     before = open_files()
     for _ in range(3):
         durable.write(tmp_path / "mark.json", "[1]")
-    assert open_files() == before
+    assert open_files() <= before
 
 
 def test_what_cannot_be_written_leaves_the_old_one(tmp_path: Path):
