@@ -8,7 +8,7 @@ from bot.age import Age
 from bot.delivery.answers import Answer, Refused
 from bot.delivery.history import History, anchor, is_notice
 from bot.delivery.line import Line
-from bot.domain.job import Job
+from bot.domain.job import Cause, Job
 from bot.domain.messages import Message
 from bot.ports import Clock
 from bot.ui import sendable
@@ -22,6 +22,8 @@ class Notices:
 
     async def tell(self, job: Job, words: Message) -> None:
         """As `in_channel`, else to the member; give up where all are closed. Raises DeliveryRevoked."""
+        if job.cause is Cause.GUILD_LEFT and await self._told_directly(job):
+            return
         if await self.in_channel(job, words):
             return
         try:
@@ -55,10 +57,19 @@ class Notices:
                 return
         await self._send(channel, job, words)
 
+    async def _told_directly(self, job: Job) -> bool:
+        """Whether it was told when its guild was closed, which has let us in again."""
+        try:
+            found, _ = await self._history.find(await self._direct(job), anchor(job), is_notice(job))
+        except Refused:
+            return False
+        return found is not None
+
+    async def _direct(self, job: Job) -> discord.DMChannel:
+        return await self._line.patiently(lambda: self._client.create_dm(discord.Object(job.to.member_id)))
+
     async def _to_member(self, job: Job, words: Message) -> None:
-        await self._send(
-            await self._line.patiently(lambda: self._client.create_dm(discord.Object(job.to.member_id))), job, words
-        )
+        await self._send(await self._direct(job), job, words)
 
     async def _send(
         self,
