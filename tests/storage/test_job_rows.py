@@ -212,6 +212,11 @@ class TestMoving:
         await shop.store.files_gone(ended)
         assert await shop.store.expired(10.0) == []
 
+    async def test_a_job_that_another_model_makes_is_paid_for_as_that_one_at_once(self, shop: Shop):
+        queued = await shop.queued()
+        await shop.store.note(queued, request=request("wan2.1-14b"))
+        assert await shop.rows("SELECT model FROM jobs") == [("wan2.1-14b",)]
+
     async def test_who_does_not_know_the_queue_message_yet_looks_again(self, shop: Shop):
         received = await shop.store.add(job(), LIMITS)
         cancelled = await shop.store.move(received, JobState.CANCELLED)
