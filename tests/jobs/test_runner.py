@@ -54,6 +54,13 @@ class TestDelivering:
         ended = await world.ended(await world.ask(DIRECT))
         assert (ended.state, ended.direct, ended.result_message_id) == (JobState.DONE, True, 77)
 
+    async def test_whether_it_can_be_found_again_is_written_down_before_it_is_posted(self, world: World):
+        world.theatre.fail("deliver", DeliveryRevoked())
+        job = await world.ask(DIRECT)
+        await world.clock.advance(30)
+        posting = await world.job(job)
+        assert (posting.state, posting.findable) == (JobState.POSTING, True)
+
     async def test_a_file_that_somebody_removed_is_lost(self, world: World):
         world.theatre.fail("deliver", FileNotFoundError())
         assert how(await world.ended(await world.ask(DIRECT))) == (JobState.LOST_RESULT, Cause.ARTIFACT_GONE)
