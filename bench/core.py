@@ -19,6 +19,7 @@ from bot.jobs.service import Upload
 from bot.ports import Clock, Delivered, Picture, Place, Provider
 from bot.providers.chutes import MODELS
 from storage.database import Database
+from storage.departures import SqliteDepartures
 from storage.job_store import SqliteJobStore
 from storage.policy_store import SqlitePolicyStore
 from storage.spill import Spill
@@ -179,7 +180,7 @@ def core_on(
         catalog=Catalog([provider], {}), policies=Policies(SqlitePolicyStore(database), NO_LIMITS, clock),
         store=store, pictures=pictures, artifacts=InstantArtifacts(),
         uploads=pictures, delivery=InstantDelivery(), identity=RandomIdentity(), clock=clock, room=lambda: True,
-        turn=turn,
+        turn=turn, departures=SqliteDepartures(database),
     )  # fmt: skip
     rules = Rules(wait_seconds=_PATIENCE, stuck_seconds=STUCK_SECONDS, keep_days=7, max_paid_attempts=1, fall_back={})
     core = Core(plugs, rules)

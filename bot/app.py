@@ -34,6 +34,7 @@ from bot.models import build_providers, check_models, defaults_of, prices_of, st
 from bot.web.health import HealthPages
 from cogs import add_cogs
 from storage.database import OPENING_SECONDS, Database, UnusableDatabaseError, caution, is_busy
+from storage.departures import SqliteDepartures
 from storage.job_store import SqliteJobStore
 from storage.policy_store import SqlitePolicyStore
 from storage.spill import Spill
@@ -110,7 +111,7 @@ class App:
             Plugs(
                 catalog=catalog, policies=policies, store=store, pictures=pictures, artifacts=artifacts,
                 uploads=uploads, delivery=delivery, identity=RandomIdentity(), clock=clock, room=self._has_room,
-                turn=self._witness.turn,
+                turn=self._witness.turn, departures=SqliteDepartures(database),
             ),
             _rules(settings),
         )  # fmt: skip

@@ -11,7 +11,7 @@ from bot.jobs.announcer import Announcer
 from bot.jobs.catalog import Catalog
 from bot.jobs.fetching import Fetching
 from bot.jobs.following import Following
-from bot.jobs.guilds import Guilds
+from bot.jobs.guilds import Departures, Guilds
 from bot.jobs.housekeeping import Housekeeping
 from bot.jobs.live import LiveJobs
 from bot.jobs.paces import Paces
@@ -34,6 +34,7 @@ class Plugs:
     catalog: Catalog
     policies: Policies
     store: JobStore
+    departures: Departures
     pictures: Pictures
     artifacts: Artifacts
     uploads: Uploads
@@ -71,17 +72,15 @@ class Core:
         )  # fmt: skip
         submission = Submission(
             catalog, store, artifacts, pictures, clock,
-            wait_seconds=rules.wait_seconds, max_paid_attempts=rules.max_paid_attempts,
-            stand_ins=stand_ins,
+            wait_seconds=rules.wait_seconds, max_paid_attempts=rules.max_paid_attempts, stand_ins=stand_ins,
         )  # fmt: skip
         following = Following(
             store, delivery, submission, Fetching(artifacts, submission, clock), Paces(store, catalog, clock), clock,
             rules.stuck_seconds,
         )  # fmt: skip
         self.runner = Runner(
-            catalog=catalog, store=store, delivery=delivery, submission=submission, following=following,
+            catalog=catalog, store=store, delivery=delivery, submission=submission, following=following, clock=clock,
             recovery=Recovery(store, artifacts, delivery, submission, clock), announcer=self.announcer, live=self.live,
-            clock=clock,
         )  # fmt: skip
         self.warden = Warden(
             catalog=catalog, store=store, policies=policies, stand_ins=stand_ins, live=self.live,
@@ -92,8 +91,10 @@ class Core:
             uploads=plugs.uploads, identity=identity, clock=clock, cancel_running=self.runner.cancel,
             resume=self.runner.resume, wake=self.runner.wake, room=plugs.room,
         )  # fmt: skip
-        self.guilds = Guilds(store, self.live, clock, self.runner.cancel, self.jobs.drop)
-        self.housekeeping = Housekeeping(store, artifacts, pictures, catalog, clock, rules.keep_days, plugs.turn)
+        self.guilds = Guilds(store, plugs.departures, policies, self.live, clock, self.runner.cancel, self.jobs.drop)
+        self.housekeeping = Housekeeping(
+            store, artifacts, pictures, catalog, self.guilds, clock, rules.keep_days, plugs.turn
+        )  # fmt: skip
 
     def observe(self, job: Job) -> None:
         self.runner.observe(job)

@@ -1,17 +1,41 @@
 """What becomes of a guild's jobs when the bot is thrown out of it, and when it is let in again."""
 
 import contextlib
-from collections.abc import Awaitable, Callable, Collection
+import logging
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import timedelta
+from typing import Protocol
 
 from bot.domain.errors import Stale
 from bot.domain.job import Cause, Job, JobState
 from bot.jobs.live import LiveJobs
+from bot.jobs.policy import Policies
 from bot.ports import Clock, JobStore
+
+log = logging.getLogger(__name__)
 
 # Whoever asked longer ago does not wait any more.
 _REMEMBERED_SECONDS = timedelta(days=1).total_seconds()
 _MOST = 500
+
+
+# Discord's error table (RELIABILITY): a guild that was left is forgotten.
+_FORGOTTEN_AFTER = timedelta(days=30).total_seconds()
+
+
+class Departures(Protocol):
+    """Which guilds the bot is not in any more; times are epoch seconds. All raise StorageUnavailable."""
+
+    async def left(self, guild_id: int, at: float) -> None:
+        """The first time counts."""
+
+    async def only(self, known: Collection[int], at: float) -> None:
+        """As `joined` for these guilds, and as `left` for all others that anything is known of."""
+
+    async def joined(self, guild_id: int) -> None: ...
+
+    async def forget(self, before: float) -> Sequence[int]:
+        """Delete what ended jobs, rules and records there are of guilds that were left before then. Returns these."""
 
 
 class Guilds:
@@ -20,32 +44,48 @@ class Guilds:
     def __init__(
         self,
         store: JobStore,
+        departures: Departures,
+        policies: Policies,
         live: LiveJobs,
         clock: Clock,
         cancel_running: Callable[[Job, Cause], Awaitable[Job]],
         drop: Callable[[Job, Cause], Awaitable[Job]],
     ) -> None:
-        self._store, self._live, self._clock = store, live, clock
+        self._store, self._departures, self._policies, self._live, self._clock = (
+            store, departures, policies, live, clock
+        )  # fmt: skip
         self._cancel_running, self._drop = cancel_running, drop
 
     async def only(self, known: Collection[int]) -> None:
         """As `left` for every guild that is not among these."""
         for guild_id in {job.to.guild_id for job in self._live} - set(known):
-            await self.left(guild_id)
+            await self._cancel_all(guild_id)
+        await self._departures.only(known, self._clock.now())
 
     async def left(self, guild_id: int) -> None:
         """Nobody is there any more to show a film to: cancel what can be cancelled."""
-        for job in self._live.of_guild(guild_id):
-            await self._cancel(job)
+        await self._cancel_all(guild_id)
+        await self._departures.left(guild_id, self._clock.now())
 
     async def joined(self, guild_id: int) -> None:
         """Tell now how jobs ended when nobody there could be told."""
+        await self._departures.joined(guild_id)
         since = self._clock.now() - _REMEMBERED_SECONDS
         for state in (JobState.CANCELLED, JobState.UNDELIVERABLE):
             for job in await self._store.recent(guild_id, state=state, limit=_MOST):
                 if job.cause is Cause.GUILD_LEFT and (job.ended_at or 0) > since:
                     with contextlib.suppress(Stale):
                         await self._store.note(job, told=False)
+
+    async def forget(self, now: float) -> None:
+        """Nothing is kept of a guild that was left 30 days ago."""
+        for guild_id in await self._departures.forget(now - _FORGOTTEN_AFTER):
+            self._policies.forget(guild_id)
+            log.info("forgotten: the guild was left long ago", extra={"guild": guild_id})
+
+    async def _cancel_all(self, guild_id: int) -> None:
+        for job in self._live.of_guild(guild_id):
+            await self._cancel(job)
 
     async def _cancel(self, job: Job) -> None:
         for _ in range(3):

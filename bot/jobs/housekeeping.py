@@ -10,6 +10,7 @@ from bot.domain.errors import ProviderError, StorageUnavailable
 from bot.domain.job import Job
 from bot.domain.limits import Moment
 from bot.jobs.catalog import Catalog
+from bot.jobs.guilds import Guilds
 from bot.ports import Artifacts, Clock, JobStore, Pictures
 
 log = logging.getLogger(__name__)
@@ -28,6 +29,7 @@ class Housekeeping:
         artifacts: Artifacts,
         pictures: Pictures,
         catalog: Catalog,
+        guilds: Guilds,
         clock: Clock,
         keep_days: float,
         turn: Callable[[], Coroutine[Any, Any, None]],
@@ -35,14 +37,14 @@ class Housekeeping:
         """`turn` is called from time to time: backups age."""
         self._turn = turn
         self._store, self._artifacts, self._pictures = store, artifacts, pictures
-        self._catalog, self._clock, self._keep_seconds = catalog, clock, keep_days * DAY
+        self._catalog, self._guilds, self._clock, self._keep_seconds = catalog, guilds, clock, keep_days * DAY
         self._moment = Moment(clock.now(), clock.now(), clock.monotonic())
 
     def chores(self) -> Sequence[Callable[[], Coroutine[Any, Any, None]]]:
         """Each runs until it is cancelled."""
         every = (
             (self.sweep, _SWEEP_EVERY), (self.tidy, _TIDY_EVERY), (self.refresh, _REFRESH_EVERY),
-            (self._turn, _TURN_EVERY),
+            (self._turn, _TURN_EVERY), (self.forget, _TIDY_EVERY),
         )  # fmt: skip
         return [partial(self._forever, work, seconds) for work, seconds in every]
 
@@ -89,6 +91,10 @@ class Housekeeping:
         known = await self._store.files()
         for keeper in (self._artifacts, self._pictures):
             await keeper.forget_strangers(self._keep_seconds + DAY, known)
+
+    async def forget(self) -> None:
+        """Remove what is left of guilds that were left long ago."""
+        await self._guilds.forget(self._seen())
 
     async def refresh(self) -> None:
         for provider in self._catalog.providers:

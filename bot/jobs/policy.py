@@ -28,6 +28,10 @@ class Policies:
             self._known[guild_id] = await self._store.policy(guild_id)
         return self._known[guild_id]
 
+    def forget(self, guild_id: int) -> None:
+        """The store has nothing of it any more."""
+        self._known.pop(guild_id, None)
+
     @property
     def operator(self) -> GuildLimits:
         return self._operator

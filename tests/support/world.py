@@ -22,6 +22,7 @@ from bot.jobs.service import By, Draft, Upload
 from bot.media import _disk
 from bot.ports import Picture, Provider
 from storage.database import Database
+from storage.departures import SqliteDepartures
 from storage.job_store import SqliteJobStore
 from storage.policy_store import SqlitePolicyStore
 from tests.support.clock import VirtualClock
@@ -181,6 +182,7 @@ class World:
                 catalog=self.catalog, policies=self.policies, store=self.store, pictures=self.pictures,
                 artifacts=self.artifacts, uploads=self.pictures, delivery=self.delivery,
                 identity=Names(self.outside.numbers), clock=self.clock, room=lambda: self.room, turn=self._turn,
+                departures=SqliteDepartures(self.database),
             ),
             self._rules,
         )  # fmt: skip

@@ -1,0 +1,38 @@
+"""bot.jobs.guilds.Departures on SQLite: which guilds were left, and in the end nothing of them."""
+
+import json
+import sqlite3
+from collections.abc import Collection
+
+from storage.database import Database, load_queries
+
+
+class SqliteDepartures:
+    def __init__(self, database: Database) -> None:
+        self._database, self._queries = database, load_queries("departures.sql")
+
+    async def left(self, guild_id: int, at: float) -> None:
+        await self._database.write(lambda connection: self._queries.left_guild(connection, guild_id=guild_id, at=at))
+
+    async def only(self, known: Collection[int], at: float) -> None:
+        def work(connection: sqlite3.Connection) -> None:
+            self._queries.came_back(connection, known=json.dumps(list(known)))
+            self._queries.left_others(connection, known=json.dumps(list(known)), at=at)
+
+        await self._database.write(work)
+
+    async def joined(self, guild_id: int) -> None:
+        await self._database.write(lambda connection: self._queries.came_back(connection, known=json.dumps([guild_id])))
+
+    async def forget(self, before: float) -> list[int]:
+        def work(connection: sqlite3.Connection) -> list[int]:
+            # What is deleted is overwritten, and not only marked as free.
+            connection.execute("PRAGMA secure_delete = ON")
+            guilds = [row["guild_id"] for row in self._queries.gone(connection, before=before)]
+            for guild_id in guilds:
+                for step in ("policy", "audit", "retries", "attempts", "jobs", "departure"):
+                    getattr(self._queries, f"forget_{step}")(connection, guild_id=guild_id)
+            connection.execute("PRAGMA secure_delete = OFF")
+            return guilds
+
+        return await self._database.write(work)
