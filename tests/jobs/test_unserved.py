@@ -61,7 +61,7 @@ async def test_it_does_not_wait_for_ever(tmp_path: Path):
     job = await left_at_its_provider(tmp_path / "left", outside)
     async with running(tmp_path / "left", outside, providers=without_pipelet) as world:
         await world.clock.advance(STUCK_SECONDS + 1)
-        ended = await world.ended(job)
+        ended = await world.ended(job, within=1)
         assert (ended.state, ended.cause) == (JobState.LOST_RESULT, Cause.MODEL_GONE)
         assert await world.attempts() == [("E3", None)]
     words = texts.notice(ended).content
