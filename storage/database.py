@@ -247,7 +247,6 @@ def _prepare_reader(connection: sqlite3.Connection) -> None:
     connection.row_factory = sqlite3.Row
     connection.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
     connection.execute("PRAGMA query_only = ON")
-    connection.execute("PRAGMA wal_autocheckpoint = 0")
 
 
 def _migrate(connection: sqlite3.Connection) -> None:

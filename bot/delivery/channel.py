@@ -130,7 +130,8 @@ class ChannelDelivery:
         """Where nothing could be found again the film goes into the queue message, which may be edited twice.
 
         An earlier process may have been allowed to look, and have posted it. As long as Discord knows the nonce that is
-        cleared up, and then nobody can know; unless the queue message has the film, for then nothing was posted.
+        cleared up; later nobody can know, and who would have to look first is refused. Unless the queue message has the
+        film: then nothing was posted.
         """
         age = Age(self._clock, job.made_at or 0.0) if doubt.doubtful else Age(self._clock)
         if doubt.doubtful:
@@ -138,15 +139,13 @@ class ChannelDelivery:
             if (given := await self._given_before(job)) is not None:
                 return given
             if job.findable is not False and not await self._in_acknowledgement(job):
-                if age.over:
-                    raise Refused(Answer.NO_PERMISSION)
                 return await self._send(channel, job.to.guild_id, job, fitting, doubt, age)
         try:
             return await self._into_acknowledgement(job, fitting)
         except Refused as refused:
             if refused.answer not in (Answer.MESSAGE_GONE, Answer.EDITED_ENOUGH):
                 raise
-            if age.over or (doubt.doubtful and refused.answer is Answer.EDITED_ENOUGH):
+            if doubt.doubtful and refused.answer is Answer.EDITED_ENOUGH:
                 raise Refused(Answer.NO_PERMISSION) from refused
         return await self._send(channel, job.to.guild_id, job, fitting, doubt, age)
 

@@ -95,10 +95,9 @@ class Following:
 
     async def step(self, job: Job, handle: RemoteHandle, provider: QueueProvider) -> Job:
         """What its end at the provider asks for, else begin to watch it. Returns the job as it is then."""
-        watch = self._watches.get(job.id)
-        if watch is None:
+        if job.id not in self._watches:
             self.watch(job, handle, provider)
-            return job
+        watch = self._watches[job.id]
         match watch.end:
             case None:
                 return job

@@ -1,10 +1,12 @@
 """Who waits for whom: bounds that hold whatever comes and goes, and lanes that are always what the jobs say."""
 
+import sqlite3
 import tempfile
 from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -345,20 +347,18 @@ async def test_a_start_that_fails_half_way_is_rebuilt_by_the_next_claim(tmp_path
 
 async def test_jobs_that_an_older_version_left_have_their_turns(tmp_path: Path):
     """The third migration makes the lanes out of rows that were there before."""
-    path = tmp_path / "matinee.db"
-    async with opened(path) as shop:
+    async with opened(tmp_path / "newer.db") as shop:
         jobs = [await shop.queued(guild=guild, member=member) for guild, member in ((1, 1), (1, 2), (2, 3))]
-        older = "CREATE TABLE {0} AS SELECT {1}, 0 AS served FROM jobs WHERE 0; DROP TABLE {2};"
-        script = older.format("guild_turns", "provider, guild_id", "lanes")
-        script += older.format("member_turns", "guild_id, member_id", "ring")
-        script += """INSERT INTO guild_turns VALUES ('pipelet', 1, 9); INSERT INTO member_turns VALUES (1, 1, 9);
-            DROP TABLE rounds; DROP INDEX jobs_of_ring; DROP INDEX jobs_active_members; DROP INDEX attempts_starts;
-            DROP INDEX attempts_spent; DROP INDEX attempts_made_at; DROP INDEX jobs_of_lane; DROP INDEX jobs_held;
-            CREATE INDEX jobs_queued ON jobs (provider); ALTER TABLE attempts DROP COLUMN started_steady;
-            ALTER TABLE attempts DROP COLUMN settled_steady; ALTER TABLE attempts DROP COLUMN boot;
-            CREATE INDEX attempts_starts ON attempts (guild_id, started_at); ALTER TABLE jobs DROP COLUMN findable;
-            PRAGMA user_version = 2"""
-        await shop.database.write(lambda connection: [connection.execute(each) for each in script.split(";")])
+    path = tmp_path / "matinee.db"
+    with closing(sqlite3.connect(path, isolation_level=None)) as older:
+        for script in sorted((files("storage") / "migrations").glob("*.sql"))[:2]:
+            older.executescript(script.read_text())
+        older.execute("ATTACH ? AS newer", [str(tmp_path / "newer.db")])
+        columns = ", ".join(column[1] for column in older.execute("PRAGMA main.table_info(jobs)"))
+        older.execute(f"INSERT INTO jobs ({columns}) SELECT {columns} FROM newer.jobs")
+        older.execute("INSERT INTO guild_turns VALUES ('pipelet', 1, 9)")
+        older.execute("INSERT INTO member_turns VALUES (1, 1, 9)")
+        older.execute("PRAGMA user_version = 2")
     async with opened(path) as shop:
         await check_lanes(shop)
         assert [(await shop.claimed()).id for _ in jobs] == [jobs[2].id, jobs[1].id, jobs[0].id]
