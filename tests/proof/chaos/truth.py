@@ -120,7 +120,9 @@ class Truth:
             ends = sorted(told.notices[0].at for _, told in jobs if told.notices)
             for number, at in enumerate(ends, 1):
                 after = [each for each in made if each.accepted_at > at]
-                if len(after) > len(jobs) - number:
+                # Who bills nobody may be asked once more for each job that was cut off.
+                each_job = 2 if all(each.provider == _UNBILLED for each in after) else 1
+                if len(after) > (len(jobs) - number) * each_job:
                     shown = [_shown(each) for _, told in jobs for each in told.notices]
                     yield f"{mark} was made at {after[0].provider} {after[0].accepted_at:.1f} after {shown}"
 
