@@ -15,9 +15,11 @@ class SqliteDepartures:
         await self._database.write(lambda connection: self._queries.left_guild(connection, guild_id=guild_id, at=at))
 
     async def only(self, known: Collection[int], at: float) -> None:
+        listed = json.dumps(list(known))
+
         def work(connection: sqlite3.Connection) -> None:
-            self._queries.came_back(connection, known=json.dumps(list(known)))
-            self._queries.left_others(connection, known=json.dumps(list(known)), at=at)
+            self._queries.came_back(connection, known=listed)
+            self._queries.left_others(connection, known=listed, at=at)
 
         await self._database.write(work)
 

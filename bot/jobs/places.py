@@ -86,12 +86,17 @@ class Places:
         waiting = await self._store.waiting(guild_id)
         order = waiting.order()
         figures = await self._figures((*order, *waiting.active))
-        starts = await self._starts(guild_id, order, waiting, figures)
+        starts = await self._starts(guild_id, order, waiting, figures, _payable(order, waiting))
         wanted = (start for job, start in zip(order, starts, strict=True) if member_id in (None, job.to.member_id))
         return min(wanted, default=math.inf)
 
     async def _starts(
-        self, guild_id: int, order: Sequence[Job], waiting: Waiting, figures: Mapping[_Kind, Measured | None]
+        self,
+        guild_id: int,
+        order: Sequence[Job],
+        waiting: Waiting,
+        figures: Mapping[_Kind, Measured | None],
+        payable: Iterable[float],
     ) -> list[float]:
         now, paused = self._clock.now(), await self._paused(guild_id)
         seconds = {job.id: self._seconds(job, figures) for job in (*order, *waiting.active)}
@@ -99,7 +104,7 @@ class Places:
         limits, crowds = await self._policies.limits(guild_id), await self._of_providers(order, seconds)
         turns = [
             Turn(job.to.member_id, job.provider, seconds[job.id], math.inf if paused else max(job.not_before, at))
-            for job, at in zip(order, _payable(order, waiting), strict=True)
+            for job, at in zip(order, payable, strict=True)
         ]
         return start_times(turns, Standing(guild_id, limits, waiting.starts, runs, crowds), now)
 
@@ -109,10 +114,10 @@ class Places:
     async def _ready(
         self, guild_id: int, order: Sequence[Job], waiting: Waiting, figures: Mapping[_Kind, Measured | None]
     ) -> dict[str, Place]:
-        now, paused = self._clock.now(), await self._paused(guild_id)
-        starts = await self._starts(guild_id, order, waiting, figures)
+        now, paused, payable = self._clock.now(), await self._paused(guild_id), list(_payable(order, waiting))
+        starts = await self._starts(guild_id, order, waiting, figures, payable)
         found: dict[str, Place] = {}
-        for ahead, (job, start, at) in enumerate(zip(order, starts, _payable(order, waiting), strict=True)):
+        for ahead, (job, start, at) in enumerate(zip(order, starts, payable, strict=True)):
             measured = figures[_kind(job)]
             ready_at = None if measured is None else _grained(start + measured.median)
             budget_at = None if at <= now else _grained(at) or math.inf
