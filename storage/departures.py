@@ -16,15 +16,15 @@ class SqliteDepartures:
 
     async def only(self, known: Collection[int], at: float) -> None:
         listed = json.dumps(list(known))
+        await self._database.write(lambda connection: self._queries.left_others(connection, known=listed, at=at))
 
-        def work(connection: sqlite3.Connection) -> None:
-            self._queries.came_back(connection, known=listed)
-            self._queries.left_others(connection, known=listed, at=at)
-
-        await self._database.write(work)
+    async def among(self, known: Collection[int]) -> list[int]:
+        listed = json.dumps(list(known))
+        rows = await self._database.read(lambda connection: list(self._queries.among(connection, known=listed)))
+        return [row["guild_id"] for row in rows]
 
     async def joined(self, guild_id: int) -> None:
-        await self._database.write(lambda connection: self._queries.came_back(connection, known=json.dumps([guild_id])))
+        await self._database.write(lambda connection: self._queries.joined(connection, guild_id=guild_id))
 
     async def forget(self, before: float) -> list[int]:
         def work(connection: sqlite3.Connection) -> list[int]:

@@ -17,8 +17,6 @@ log = logging.getLogger(__name__)
 # Whoever asked longer ago does not wait any more.
 _REMEMBERED_SECONDS = timedelta(days=1).total_seconds()
 _MOST = 500
-
-
 # Discord's error table (RELIABILITY): a guild that was left is forgotten.
 _FORGOTTEN_AFTER = timedelta(days=30).total_seconds()
 
@@ -30,7 +28,10 @@ class Departures(Protocol):
         """The first time counts."""
 
     async def only(self, known: Collection[int], at: float) -> None:
-        """As `joined` for these guilds, and as `left` for all others that anything is known of."""
+        """As `left` for all other guilds that anything is known of."""
+
+    async def among(self, known: Collection[int]) -> Sequence[int]:
+        """Those of them that were left."""
 
     async def joined(self, guild_id: int) -> None: ...
 
@@ -57,10 +58,12 @@ class Guilds:
         self._cancel_running, self._drop = cancel_running, drop
 
     async def only(self, known: Collection[int]) -> None:
-        """As `left` for every guild that is not among these."""
+        """As `joined` for each of these guilds, and as `left` for every other one."""
         for guild_id in {job.to.guild_id for job in self._live} - set(known):
             await self._cancel_all(guild_id)
         await self._departures.only(known, self._clock.now())
+        for guild_id in await self._departures.among(known):
+            await self.joined(guild_id)
 
     async def left(self, guild_id: int) -> None:
         """Nobody is there any more to show a film to: cancel what can be cancelled."""
@@ -68,14 +71,16 @@ class Guilds:
         await self._departures.left(guild_id, self._clock.now())
 
     async def joined(self, guild_id: int) -> None:
-        """Tell now how jobs ended when nobody there could be told."""
-        await self._departures.joined(guild_id)
+        """Tell now how jobs ended when nobody there could be told. Nothing where the bot was all the time."""
+        if not await self._departures.among([guild_id]):
+            return
         since = self._clock.now() - _REMEMBERED_SECONDS
         for state in (JobState.CANCELLED, JobState.UNDELIVERABLE):
             for job in await self._store.recent(guild_id, state=state, limit=_MOST):
                 if job.cause is Cause.GUILD_LEFT and (job.ended_at or 0) > since:
                     with contextlib.suppress(Stale):
                         await self._store.note(job, told=False)
+        await self._departures.joined(guild_id)
 
     async def forget(self, now: float) -> None:
         """Nothing is kept of a guild that was left 30 days ago."""

@@ -8,8 +8,11 @@ FROM (SELECT guild_id FROM jobs UNION SELECT guild_id FROM policies UNION SELECT
 WHERE guild_id NOT IN (SELECT value FROM json_each(:known))
 ON CONFLICT DO NOTHING;
 
--- name: came_back!
-DELETE FROM departures WHERE guild_id IN (SELECT value FROM json_each(:known));
+-- name: among
+SELECT guild_id FROM departures WHERE guild_id IN (SELECT value FROM json_each(:known));
+
+-- name: joined!
+DELETE FROM departures WHERE guild_id = :guild_id;
 
 -- name: gone
 SELECT guild_id FROM departures WHERE left_at < :before;

@@ -33,3 +33,25 @@ async def test_what_ended_otherwise_or_long_ago_is_not_told_again(world: World):
     await world.guilds.joined(GUILD)
     await world.clock.settle()
     assert {name: len(told) for name, told in world.theatre.endings.items()} == counts
+
+
+async def test_it_hears_so_once_though_every_new_connection_names_the_guild_again(world: World):
+    job = await world.ask(QUEUED)
+    await world.guilds.left(GUILD)
+    await world.ended(job)
+    before = len(world.theatre.endings[job.id])
+    for _ in range(3):
+        await world.guilds.joined(GUILD)
+        await world.guilds.only([GUILD])
+        await world.clock.settle()
+    assert len(world.theatre.endings[job.id]) == before + 1
+
+
+async def test_a_start_that_finds_itself_in_the_guild_again_tells_too(world: World):
+    job = await world.ask(QUEUED)
+    await world.guilds.only([])
+    await world.ended(job)
+    before = len(world.theatre.endings[job.id])
+    await world.guilds.only([GUILD])
+    await world.clock.settle()
+    assert len(world.theatre.endings[job.id]) == before + 1
