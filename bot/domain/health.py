@@ -27,11 +27,11 @@ _FAILURES = {
     Evidence.AMBIGUOUS: Cause.FAILING,
     Evidence.CHARGED_UNUSABLE: Cause.FAILING,
 }
-_OURS = frozenset({Cause.RESTARTED, Cause.CRASHED, Cause.STORAGE_FULL})
+_OURS = frozenset({Cause.RESTARTED, Cause.CRASHED, Cause.STORAGE_FULL, Cause.RESTORED, Cause.GUILD_LEFT})
 
 
 def is_providers_doing(evidence: Evidence, cause: Cause | None) -> bool:
-    """Whether an attempt that ended so says anything of its provider. We may have cut it, or never come to send it."""
+    """Whether an attempt that ended so says anything of its provider. We may have cut or dropped it, or never come to send it."""
     return cause is Cause.UNREACHABLE if evidence is Evidence.NOT_SENT else cause not in _OURS
 
 

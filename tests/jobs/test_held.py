@@ -7,8 +7,10 @@ import pytest
 
 from bot import texts
 from bot.domain.errors import NotAllowed, Rule
+from bot.domain.health import MOST_FAILURES
 from bot.domain.job import Cause, Job, JobState
 from storage.witness import Witness
+from tests.support.outside import ScriptedDirect
 from tests.support.rows import GUILD, MEMBER, MODERATOR
 from tests.support.world import DIRECT, QUEUED, Outside, World, by, running
 
@@ -91,6 +93,20 @@ async def test_a_dropped_job_has_ended_and_counts_as_spent(restored: Restored):
         assert "It may have been charged." in told
         assert "Nothing was spent" not in told
         assert ("held drop",) in await world.rows("SELECT verb FROM audit")
+
+
+async def test_what_is_dropped_says_nothing_of_its_provider(tmp_path: Path):
+    async with running(tmp_path, providers=lambda *outside: [ScriptedDirect(*outside, concurrency=9)]) as world:
+        await Witness(world.database, tmp_path / "witness").turn()
+        jobs = [await world.ask(DIRECT) for _ in range(MOST_FAILURES + 1)]
+        assert await world.clock.until(lambda: {job.state for job in world.live} == {JobState.SUBMITTING}, 100)
+        world.snapshot(tmp_path / "backup")
+    async with running(tmp_path / "backup", start=False) as world:
+        assert await Witness(world.database, tmp_path / "no witness").hold_if_restored() == len(jobs)
+        await world.start()
+        await world.jobs.release(by(MODERATOR), drop=True)
+        assert {await world.state(job) for job in jobs} == {(JobState.CANCELLED, Cause.RESTORED)}
+        assert await world.store.troubles() == []
 
 
 async def test_only_a_moderator_of_the_guild_may_and_only_what_is_held(restored: Restored):
