@@ -46,7 +46,7 @@ class Witness:
         """
         seen = await asyncio.to_thread(_read, self._path)
         known = await self._database.read(self._mark)
-        if known.turns == 0 or (seen is not None and known.knows(seen)):
+        if known.turns == 0 if seen is None else known.knows(seen):
             return 0
         self._wanted = self._written = seen or known
 

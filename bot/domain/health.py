@@ -31,7 +31,7 @@ _OURS = frozenset({Cause.RESTARTED, Cause.CRASHED, Cause.STORAGE_FULL, Cause.RES
 
 
 def is_providers_doing(evidence: Evidence, cause: Cause | None) -> bool:
-    """Whether an attempt that ended so says anything of its provider. We may have cut or dropped it, or never come to send it."""
+    """Whether an attempt that ended so says anything of its provider: we may have cut, dropped or never sent it."""
     return cause is Cause.UNREACHABLE if evidence is Evidence.NOT_SENT else cause not in _OURS
 
 

@@ -7,7 +7,8 @@ INSERT INTO facts (name, value) VALUES ('turns', '1')
 ON CONFLICT (name) DO UPDATE SET value = CAST(CAST(value AS INTEGER) + 1 AS TEXT);
 
 -- name: set_turns!
-UPDATE facts SET value = CAST(:turns AS TEXT) WHERE name = 'turns';
+INSERT INTO facts (name, value) VALUES ('turns', CAST(:turns AS TEXT))
+ON CONFLICT (name) DO UPDATE SET value = excluded.value;
 
 -- name: skip_attempts!
 -- Numbers that were used after the backup are not used again.

@@ -82,6 +82,22 @@ async def test_a_database_that_came_to_another_machine_alone_is_one_from_a_backu
 async def test_a_new_database_is_none_from_a_backup(tmp_path: Path, backup: Path):
     await start(tmp_path)
     (tmp_path / "matinee.db").unlink()
+    assert await start(tmp_path) == 0
+    async with opened(tmp_path / "matinee.db") as shop:
+        await shop.queued()
+    assert await start(tmp_path) == 0
+
+
+async def test_a_backup_from_before_starts_were_counted_is_an_older_one(tmp_path: Path, backup: Path):
+    async with opened(tmp_path / "older.db") as shop:
+        await shop.queued()
+    await start(tmp_path)
+    shutil.copy(tmp_path / "older.db", tmp_path / "matinee.db")
+    assert await start(tmp_path) == 1
+    assert await start(tmp_path) == 0
+
+
+async def test_who_has_not_counted_starts_before_holds_nothing(tmp_path: Path):
     async with opened(tmp_path / "matinee.db") as shop:
         await shop.queued()
     assert await start(tmp_path) == 0
