@@ -134,7 +134,8 @@ class Runner:
         self._ring(job)
         if job.state is not JobState.SUBMITTED:
             self._following.forget(job)
-        if self._started and job.state.rests and not job.told and job.id not in self._moving:
+        moving = self._moving.get(job.id)
+        if self._started and job.state.rests and not job.told and (moving is None or moving.done()):
             self._move(job)
 
     def _ring(self, job: Job) -> None:
