@@ -5,6 +5,7 @@ import time
 import traceback
 from collections.abc import Awaitable
 from email.utils import formatdate
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -40,6 +41,7 @@ NOW = 1_800_000_000.0
 # Seconds: what a busy machine needs for an honest answer, and what is waited for one that never comes.
 PATIENT, IMPATIENT = 20.0, 0.8
 QUICK = Wire(connect=5.0, read=0.5, now=lambda: NOW)
+WITHOUT_DISK = replace(QUICK, disk=1.5)
 
 STATUSES = (*range(300, 309), *range(400, 452), *range(500, 528), 101, 599, 999)
 
@@ -389,7 +391,7 @@ class HoldOpenContract(PaidContract):
     async def test_a_disk_that_refuses_is_not_the_provider_s_fault(self, tmp_path: Path) -> None:
         async with serving(answering(200, b"film")) as server:
             with pytest.raises(FileNotFoundError):
-                await self.call(self.adapter(server.origin), tmp_path / "no such folder" / "part")
+                await self.call(self.adapter(server.origin, WITHOUT_DISK), tmp_path / "no such folder" / "part")
 
 
 class AskContract(WireContract):

@@ -96,6 +96,8 @@ class TestPoll(_Pipelet, AskContract, BodyContract):
             ({"status": "IN_QUEUE", "queue_position": "1"}, Unknown("IN_QUEUE")),
             ({"status": "IN_QUEUE", "queue_position": True}, Unknown("IN_QUEUE")),
             ({"status": "IN_QUEUE", "queue_position": -1}, Unknown("IN_QUEUE")),
+            ({"status": "IN_QUEUE", "queue_position": 999_999}, InQueue(999_999)),
+            ({"status": "IN_QUEUE", "queue_position": 10**400}, Unknown("IN_QUEUE")),
             ({"status": "IN_PROGRESS", "statusMessages": {}}, InProgress()),
             ({"status": "IN_PROGRESS"}, InProgress()),
             ({"status": "IN_PROGRESS", "statusMessages": {"message": "PROCESSING"}}, InProgress()),
