@@ -4,8 +4,8 @@ import asyncio
 import time
 import traceback
 from collections.abc import Awaitable
-from email.utils import formatdate
 from dataclasses import replace
+from email.utils import formatdate
 from pathlib import Path
 from typing import ClassVar
 
