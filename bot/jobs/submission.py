@@ -206,7 +206,8 @@ class Submission:
         now, too_many = self._clock.now(), error.status == _RATE_LIMITED
         told = error.retry_after if isinstance(error, Unavailable) else None
         retry_at = None if told is None else now + min(told, LONGEST_HOLD)
-        tries, first_try_at = job.tries, job.first_try_at or job.created_at
+        # Of a time that is yet to come the clock was set back: patience begins anew.
+        tries, first_try_at = job.tries, min(job.first_try_at or job.created_at, now)
         if job.cause not in (None, cause) or (tries == 1 and not too_many):
             # What it has waited for until now was something else.
             tries, first_try_at = 1, job.started_at or now

@@ -23,3 +23,13 @@ async def test_who_says_at_once_for_an_hour_is_asked_less_and_less(world: World,
     assert asked[-1] > 3000
     assert len(asked) < 100
     assert all(later - earlier >= max(1, seconds) for earlier, later in itertools.pairwise(asked))
+
+
+async def test_a_clock_that_is_set_back_does_not_begin_the_pauses_anew(world: World):
+    world.studio.fail("refuse", *[too_many(0)] * 9999)
+    job = await world.ask(DIRECT)
+    await world.clock.advance(1000)
+    world.clock.set_wall_clock(-36_000)
+    ended = await world.ended(job, within=7000)
+    assert (ended.state, ended.cause) == (JobState.REFUSED, Cause.BUSY)
+    assert world.studio.count("refuse") < 200
