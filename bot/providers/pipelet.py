@@ -26,6 +26,8 @@ DOCUMENTED_URL = "https://batch.pipelet.net"
 # It becomes part of an address that carries our key, so it must not be able to leave its place there.
 _REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~-]{0,127}")
 _MODEL_IDS = frozenset(spec.id for spec in MODELS)
+# Nobody waits behind more: such a number is no place, and members read it.
+_MOST_AHEAD = 999_999
 _PROGRESS = re.compile(r"Progress:\s*(\d{1,6})/(\d{1,6})\b", re.ASCII)
 _NO_SUCH_REQUEST = "matinee-doctor-asks-for-nothing"
 
@@ -109,7 +111,7 @@ class PipeletProvider:
 
     def _status(self, reply: _Status) -> RemoteStatus:
         match reply.status:
-            case "IN_QUEUE" if type(reply.queue_position) is int and reply.queue_position >= 0:
+            case "IN_QUEUE" if type(reply.queue_position) is int and 0 <= reply.queue_position <= _MOST_AHEAD:
                 return InQueue(reply.queue_position)
             case "IN_PROGRESS":
                 return _progress(reply.said().detail_message)
