@@ -83,6 +83,6 @@ class Spill:
             try:
                 with file.open(encoding="utf-8") as written:
                     found.append(Spilled(**json.loads(written.read(_LONGEST))))
-            except (OSError, ValueError, TypeError):
+            except (OSError, ValueError, TypeError, RecursionError):
                 log.warning("%s cannot be read, and is left", file)
         return found

@@ -99,7 +99,7 @@ async def test_a_job_that_has_moved_on_is_left_alone(stopped: tuple[Path, Job]):
         assert files(folder) == []
 
 
-@pytest.mark.parametrize("left", ["", "{", '{"job": 1}', "[]"])
+@pytest.mark.parametrize("left", ["", "{", '{"job": 1}', "[]", "[" * 100_000], ids=lambda left: left[:10])
 async def test_a_file_that_cannot_be_read_stops_no_start(stopped: tuple[Path, Job], left: str):
     folder, claimed = stopped
     for file in files(folder):
