@@ -10,7 +10,7 @@ from bot.domain.errors import Evidence
 from bot.domain.forecast import Crowd
 from bot.domain.generation import Frame, GenerationRequest, ModelSpec
 from bot.domain.health import Trouble
-from bot.domain.job import Artifact, Job, JobState, RemoteHandle, RemoteStatus
+from bot.domain.job import Act, Artifact, Job, JobState, RemoteHandle, RemoteStatus
 from bot.domain.limits import GuildLimits, turns
 from bot.domain.messages import Message
 
@@ -263,10 +263,10 @@ class JobStore(Protocol):
 
     async def get(self, job_id: str) -> Job | None: ...
 
-    async def move(self, job: Job, to: JobState, **changes: object) -> Job:
+    async def move(self, job: Job, to: JobState, *, act: Act | None = None, **changes: object) -> Job:
         """Compare and set. Raises Stale when the row is no longer as `job` says, or IllegalTransition."""
 
-    async def note(self, job: Job, **changes: object) -> Job:
+    async def note(self, job: Job, *, act: Act | None = None, **changes: object) -> Job:
         """Change facts, not the state; the epoch stays. Raises Stale when the state has moved on."""
 
     async def claim(self, provider: str, concurrency: int, now: float, most: int = 1) -> Claim:
@@ -280,6 +280,7 @@ class JobStore(Protocol):
         *,
         status: int | None = None,
         retry_at: float | None = None,
+        act: Act | None = None,
         **changes: object,
     ) -> Job:
         """Close the job's attempt and move the job, as one. `retry_at` (epoch): when the provider wants to be asked
@@ -343,6 +344,3 @@ class PolicyStore(Protocol):
         self, guild_id: int, by: int, verb: str, now: float, alter: Callable[[GuildPolicy], GuildPolicy]
     ) -> GuildPolicy:
         """Apply `alter` and write the audit row (who, what, when, before, after) in one transaction."""
-
-    async def record(self, guild_id: int, by: int, verb: str, now: float, before: str, after: str) -> None:
-        """An audit row for an act that changes no policy."""

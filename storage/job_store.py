@@ -9,7 +9,7 @@ from bot.domain.errors import Evidence, NotAllowed, RateLimited, Rule, Scope
 from bot.domain.forecast import Crowd
 from bot.domain.generation import GenerationRequest
 from bot.domain.health import Trouble, is_providers_doing
-from bot.domain.job import Job, JobState
+from bot.domain.job import Act, Job, JobState
 from bot.domain.limits import GuildLimits
 from bot.ports import Claim, Clock, Measured, Waiting
 from storage.claims import Claims
@@ -52,7 +52,7 @@ class SqliteJobStore:
     ) -> None:
         self._database, self._clock = database, clock
         self._observer, self._point, self._witness, self._spill = observer, point, witness, spill
-        self._jobs = load_queries("jobs.sql")
+        self._jobs, self._policies = load_queries("jobs.sql"), load_queries("policies.sql")
         self._health = Health(load_queries("health.sql"))
         self._steady, self._lanes, self._ledger = SteadyClock(clock), Lanes(weights or {}), Ledger(prices or {})
         self._claims = Claims(operator, self._steady, self._lanes, self._ledger, self._health)
@@ -103,25 +103,39 @@ class SqliteJobStore:
         row = await self._database.read(lambda connection: self._jobs.job_by_id(connection, id=job_id))
         return to_job(row) if row else None
 
-    async def move(self, job: Job, to: JobState, **changes: object) -> Job:
+    async def move(self, job: Job, to: JobState, *, act: Act | None = None, **changes: object) -> Job:
         moved = job.to_state(to, **changes)
-        if self._spill is None:
-            return await self._replace(job, moved, to)
+        # The outside world knows nothing yet of what a moderator does.
+        if self._spill is None or act is not None:
+            return await self._replace(job, moved, to, act)
         async with self._spill.beside(job, moved) as put_aside:
-            return await self._replace(job, moved, to, put_aside)
+            return await self._replace(job, moved, to, meanwhile=put_aside)
 
-    async def note(self, job: Job, **changes: Any) -> Job:  # noqa: ANN401  # fields of Job
-        return await self._replace(job, job._replace(**changes), "told" if changes.get("told") else "noted")
+    async def note(self, job: Job, *, act: Act | None = None, **changes: Any) -> Job:  # noqa: ANN401  # fields of Job
+        return await self._replace(job, job._replace(**changes), "told" if changes.get("told") else "noted", act)
 
     async def _replace(
-        self, old: Job, new: Job, point: str, meanwhile: Callable[[], Awaitable[None]] | None = None
+        self,
+        old: Job,
+        new: Job,
+        point: str,
+        act: Act | None = None,
+        meanwhile: Callable[[], Awaitable[None]] | None = None,
     ) -> Job:
-        stored = await self._write(lambda connection: self._update(connection, old, new), point, meanwhile=meanwhile)
+        def work(connection: sqlite3.Connection) -> Job:
+            return self._update(connection, old, new, act)
+
+        stored = await self._write(work, point, meanwhile=meanwhile)
         self._observer(stored)
         return stored
 
-    def _update(self, connection: sqlite3.Connection, old: Job, new: Job) -> Job:
+    def _update(self, connection: sqlite3.Connection, old: Job, new: Job, act: Act | None = None) -> Job:
         stored = update(connection, old, new)
+        if act is not None:
+            self._policies.insert_audit(
+                connection, guild_id=old.to.guild_id, moderator_id=act.by, at=self._clock.now(), verb=act.verb,
+                before=f"{old.id} {old.state}", after=act.after,
+            )  # fmt: skip
         self._lanes.follow(connection, old, stored)
         if old.state is JobState.SUBMITTING and stored.state is JobState.SUBMITTED:
             self._health.accepted(connection, stored)
@@ -150,6 +164,7 @@ class SqliteJobStore:
         *,
         status: int | None = None,
         retry_at: float | None = None,
+        act: Act | None = None,
         **changes: object,
     ) -> Job:
         moved = job.to_state(to, **changes)
@@ -159,7 +174,7 @@ class SqliteJobStore:
             self._claims.settle(connection, job, evidence, status, retry_at)
             if is_providers_doing(evidence, moved.cause):
                 self._health.learn(connection, job, evidence, status, retry_at, now)
-            return self._update(connection, job, moved)
+            return self._update(connection, job, moved, act)
 
         stored = await self._write(work, to)
         self._observer(stored)

@@ -53,22 +53,13 @@ class SqlitePolicyStore:
             changed = [key for key in after if before[key] != after[key]]
             self._queries.save_policy(connection, guild_id=guild_id, policy=json.dumps(after))
             self._lanes.wake_guild(connection, guild_id=guild_id)
-            self._audit(connection, guild_id, by, verb, now, *(_part(side, changed) for side in (before, after)))
+            self._queries.insert_audit(
+                connection, guild_id=guild_id, moderator_id=by, at=now, verb=verb,
+                before=_part(before, changed), after=_part(after, changed),
+            )  # fmt: skip
             return new
 
         return await self._database.write(work, _PATIENCE)
-
-    async def record(self, guild_id: int, by: int, verb: str, now: float, before: str, after: str) -> None:
-        await self._database.write(
-            lambda connection: self._audit(connection, guild_id, by, verb, now, before, after), _PATIENCE
-        )
-
-    def _audit(
-        self, connection: sqlite3.Connection, guild_id: int, by: int, verb: str, now: float, before: str, after: str
-    ) -> None:
-        self._queries.insert_audit(
-            connection, guild_id=guild_id, moderator_id=by, at=now, verb=verb, before=before, after=after
-        )
 
     async def fact(self, name: str) -> str | None:
         row = await self._database.read(lambda connection: self._queries.fact(connection, name=name))

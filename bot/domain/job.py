@@ -198,6 +198,15 @@ class Artifact:
     compressed: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Act:
+    """What a moderator does to a job, for the audit: recorded with its effect, in one transaction, or not at all."""
+
+    by: int
+    verb: str
+    after: str
+
+
 class Job(NamedTuple):
     """One request and all that is durably known about it. `epoch` counts its moves; every move compares it (R9).
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from bot.domain.errors import ProviderError, Unauthorized, Unavailable
 from bot.domain.health import LONGEST_HOLD
-from bot.domain.job import Cancelled, Cause, Completed, Failed, Job, RemoteHandle, RemoteStatus
+from bot.domain.job import Act, Cancelled, Cause, Completed, Failed, Job, RemoteHandle, RemoteStatus
 from bot.jobs.agenda import Agenda
 from bot.jobs.bell import Bell
 from bot.jobs.estimate import Pace
@@ -31,12 +31,14 @@ End = Completed | Failed | Cancelled | Gone | Stuck
 
 @dataclass(slots=True, eq=False)
 class Watch:
-    """A request that waits at its provider. `wished`: somebody asked for its end; `end`: what the wait has come to."""
+    """A request that waits at its provider. `wished`: somebody asked for its end, a moderator by `act`; `end`: what the
+    wait has come to."""
 
     job: Job
     handle: RemoteHandle
     plan: Plan
     wished: Cause | None = None
+    act: Act | None = None
     end: End | None = None
     dropped: bool = False
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from bot.domain.errors import Evidence, ProviderError, Stale
 from bot.domain.job import (
+    Act,
     Cancelled,
     Cause,
     Completed,
@@ -109,7 +110,7 @@ class Following:
             case Cancelled():
                 # No document says that what a provider ends by itself is free (R13).
                 evidence = Evidence.AMBIGUOUS if watch.wished is None else Evidence.WITHDRAWN
-                return await self._cancelled(job, watch.wished or Cause.BY_PROVIDER, evidence)
+                return await self._cancelled(job, watch.wished or Cause.BY_PROVIDER, watch.act, evidence)
             case Gone():
                 return await self._submission.lost(job, Cause.RESULT_GONE)
             case Stuck(seconds):
@@ -132,15 +133,15 @@ class Following:
             )  # fmt: skip
         return await self._submission.lost(job, Cause.STUCK, f"{minutes} minutes")
 
-    async def cancel(self, job: Job, provider: QueueProvider, cause: Cause) -> Job:
+    async def cancel(self, job: Job, provider: QueueProvider, cause: Cause, act: Act | None) -> Job:
         """Ask the provider to drop a request that it has not started. Returns the job as it is then."""
         if job.remote is None:
             return job
         # When no answer tells us now, the status may tell it later.
         if (watch := self._watches.get(job.id)) is not None:
-            watch.wished = cause
+            watch.wished, watch.act = cause, act
         try:
-            return await self._cancelled(job, cause) if await self._drop(job.remote, provider) else job
+            return await self._cancelled(job, cause, act) if await self._drop(job.remote, provider) else job
         except Stale:
             return await self._store.get(job.id) or job
 
@@ -161,5 +162,7 @@ class Following:
             await self._clock.sleep(_CANCEL_PAUSE)
         return False
 
-    async def _cancelled(self, job: Job, cause: Cause, evidence: Evidence = Evidence.WITHDRAWN) -> Job:
-        return await self._store.settle(job, evidence, JobState.CANCELLED, cause=cause, ended_at=self._clock.now())
+    async def _cancelled(self, job: Job, cause: Cause, act: Act | None, evidence: Evidence = Evidence.WITHDRAWN) -> Job:
+        return await self._store.settle(
+            job, evidence, JobState.CANCELLED, cause=cause, ended_at=self._clock.now(), act=act
+        )

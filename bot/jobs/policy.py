@@ -109,6 +109,3 @@ class Policies:
 
     async def resume(self, guild_id: int, by: int) -> None:
         await self._change(guild_id, by, "resume", lambda p: replace(p, pause=None))
-
-    async def record(self, guild_id: int, by: int, verb: str, before: str, after: str) -> None:
-        await self._store.record(guild_id, by, verb, self._clock.now(), before, after)

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from bot.domain.errors import DeliveryError, DeliveryRevoked, Stale, StorageUnavailable, Undeliverable
-from bot.domain.job import Cause, Job, JobState
+from bot.domain.job import Act, Cause, Job, JobState
 from bot.jobs.announcer import Announcer
 from bot.jobs.bell import Bell
 from bot.jobs.catalog import Catalog
@@ -151,12 +151,12 @@ class Runner:
         if not self._rests(job):
             self._move(job, recovering=True)
 
-    async def cancel(self, job: Job, cause: Cause) -> Job:
+    async def cancel(self, job: Job, cause: Cause, act: Act | None = None) -> Job:
         """Ask the provider to drop a job that it has not started. Returns the job as it is then."""
         provider = self._queues.get(job.provider)
         if job.state is not JobState.SUBMITTED or provider is None:
             return job
-        return await self._following.cancel(job, provider, cause)
+        return await self._following.cancel(job, provider, cause, act)
 
     async def _dispatch(self, provider: Provider) -> None:
         bell = self._bells[provider.name]

@@ -22,7 +22,7 @@ from bot.domain.errors import (
     StorageUnavailable,
 )
 from bot.domain.generation import Asked, Frame, GenerationRequest, ModelSpec, candidates, plan
-from bot.domain.job import Cause, Destination, Job, JobState
+from bot.domain.job import Act, Cause, Destination, Job, JobState
 from bot.jobs.catalog import Catalog
 from bot.jobs.inputs import fitted, forget
 from bot.jobs.live import LiveJobs
@@ -88,7 +88,7 @@ class Jobs:
         uploads: Uploads,
         identity: Identity,
         clock: Clock,
-        cancel_running: Callable[[Job, Cause], Awaitable[Job]],
+        cancel_running: Callable[[Job, Cause, Act | None], Awaitable[Job]],
         resume: Callable[[Job], None],
         wake: Callable[[], None],
         room: Callable[[], bool] = lambda: True,
@@ -231,22 +231,17 @@ class Jobs:
         return job
 
     async def _cancel(self, job: Job, by: By) -> Job:
-        cause = _cause(job, by)
+        cause, act = _cause(job, by), _act(job, by, "cancelled")
         if job.state is JobState.RECEIVED:
             # It ends when its queue message, which may be on its way, has been found: nobody else would correct that.
-            marked = await self._store.note(job, discard=cause)
-            await self._record_cancel(job, by, "cancelled")
-            return marked
+            return await self._store.note(job, discard=cause, act=act)
         if job.state is JobState.QUEUED:
-            cancelled = await self._store.move(job, JobState.CANCELLED, cause=cause, ended_at=self._clock.now())
-            await self._record_cancel(job, by, "cancelled")
+            now = self._clock.now()
+            cancelled = await self._store.move(job, JobState.CANCELLED, cause=cause, ended_at=now, act=act)
             self._wake()
             return cancelled
         if job.state.active:
-            after = await self._cancel_running(job, cause)
-            if after.state is JobState.CANCELLED:
-                await self._record_cancel(job, by, "cancelled")
-            return after
+            return await self._cancel_running(job, cause, act)
         raise NotAllowed(Rule.HELD if job.state is JobState.HELD else Rule.TOO_LATE, job.id)
 
     async def throw_away(self, job_id: str, by: By) -> Job:
@@ -255,15 +250,9 @@ class Jobs:
         if not job.state.active:
             raise NotAllowed(Rule.TOO_LATE, job.id)
         try:
-            marked = await self._store.note(job, discard=_cause(job, by))
+            return await self._store.note(job, discard=_cause(job, by), act=_act(job, by, "result thrown away"))
         except Stale:
             raise NotAllowed(Rule.TOO_LATE, job.id) from None
-        await self._record_cancel(job, by, "result thrown away")
-        return marked
-
-    async def _record_cancel(self, job: Job, by: By, after: str) -> None:
-        if by.member_id != job.to.member_id:
-            await self._policies.record(by.guild_id, by.member_id, "cancel", f"{job.id} {job.state}", after)
 
     async def draft_retry(self, job_id: str, by: By, file_limit: int, parent_id: int | None = None) -> Draft:
         """The same request again, seed and pictures included. Raises UserError."""
@@ -295,19 +284,21 @@ class Jobs:
             if job.state is not JobState.HELD or job.held_from is None:
                 raise NotAllowed(Rule.TOO_LATE, job.id)
             with contextlib.suppress(Stale):
-                released.append(await (self.drop(job) if drop else self._let_go_on(job, job.held_from)))
-        verb = "held drop" if drop else "held release"
-        await self._policies.record(by.guild_id, by.member_id, verb, " ".join(job.id for job in jobs), "")
+                released.append(await (self._drop(job, by) if drop else self._let_go_on(job, job.held_from, by)))
         return released
 
-    async def drop(self, job: Job, cause: Cause = Cause.RESTORED) -> Job:
+    async def _drop(self, job: Job, by: By) -> Job:
+        return await self.drop(job, Cause.RESTORED, Act(by.member_id, "held drop", "cancelled"))
+
+    async def drop(self, job: Job, cause: Cause, act: Act | None = None) -> Job:
         """What it may have cost since the backup nobody knows."""
         return await self._store.settle(
-            job, Evidence.AMBIGUOUS, JobState.CANCELLED, cause=cause, told=False, ended_at=self._clock.now()
+            job, Evidence.AMBIGUOUS, JobState.CANCELLED, cause=cause, told=False, ended_at=self._clock.now(), act=act
         )
 
-    async def _let_go_on(self, job: Job, where: JobState) -> Job:
-        released = await self._store.move(job, where, held_from=None, cause=None, told=False)
+    async def _let_go_on(self, job: Job, where: JobState, by: By) -> Job:
+        act = Act(by.member_id, "held release", where.value)
+        released = await self._store.move(job, where, held_from=None, cause=None, told=False, act=act)
         self._resume(released)
         return released
 
@@ -338,3 +329,8 @@ _RETRIABLE = frozenset(
 
 def _cause(job: Job, by: By) -> Cause:
     return Cause.BY_MEMBER if by.member_id == job.to.member_id else Cause.BY_MODERATOR
+
+
+def _act(job: Job, by: By, after: str) -> Act | None:
+    """What one does to one's own job is nobody else's business."""
+    return Act(by.member_id, "cancel", after) if by.member_id != job.to.member_id else None

@@ -227,7 +227,7 @@ async def test_held_jobs_are_listed_and_released_with_what_that_means(world: Wor
     assert "made or posted since the backup" in told
     assert "goes on from where it was" in told
     assert [await state(world, job) for job in jobs] == [JobState.QUEUED] * 2
-    assert await world.matinee.audited() == [("held release", world.admin.id)]
+    assert await world.matinee.audited() == [("held release", world.admin.id)] * 2
 
 
 async def test_one_held_job_is_released_and_another_dropped(world: World) -> None:

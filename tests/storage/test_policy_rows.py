@@ -72,11 +72,6 @@ async def test_changes_at_once_lose_none(shop: Shop):
     assert await shop.rows("SELECT count(*) FROM audit") == [(40,)]
 
 
-async def test_an_act_that_changes_no_rule_is_recorded_too(shop: Shop):
-    await shop.policies.record(GUILD, MODERATOR, "cancel", 7.0, "job queued", "cancelled")
-    assert await shop.rows("SELECT verb, before, after FROM audit") == [("cancel", "job queued", "cancelled")]
-
-
 async def test_facts_are_kept_and_replaced(shop: Shop, tmp_path: Path):
     assert await shop.policies.fact("commands") is None
     await shop.policies.save_fact("commands", "a")
