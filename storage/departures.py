@@ -3,8 +3,11 @@
 import json
 import sqlite3
 from collections.abc import Collection
+from functools import partial
 
 from storage.database import Database, load_queries
+
+_PARTS = ("policy", "audit", "attempts", "jobs", "departure")
 
 
 class SqliteDepartures:
@@ -26,15 +29,21 @@ class SqliteDepartures:
     async def joined(self, guild_id: int) -> None:
         await self._database.write(lambda connection: self._queries.joined(connection, guild_id=guild_id))
 
-    async def forget(self, before: float) -> list[int]:
-        def work(connection: sqlite3.Connection) -> list[int]:
-            # What is deleted is overwritten, and not only marked as free.
-            connection.execute("PRAGMA secure_delete = ON")
-            guilds = [row["guild_id"] for row in self._queries.gone(connection, before=before)]
-            for guild_id in guilds:
-                for step in ("policy", "audit", "retries", "attempts", "jobs", "departure"):
-                    getattr(self._queries, f"forget_{step}")(connection, guild_id=guild_id)
-            connection.execute("PRAGMA secure_delete = OFF")
-            return guilds
+    async def forget(self, before: float) -> set[int]:
+        found: set[int] = set()
+        while (guild_id := await self._database.write(partial(self._forget_some, before=before))) is not None:
+            found.add(guild_id)
+        return found
 
-        return await self._database.write(work)
+    def _forget_some(self, connection: sqlite3.Connection, before: float) -> int | None:
+        """A little of one guild, whose id it returns: others who write wait for no more than that."""
+        # What is deleted is overwritten, and not only marked as free.
+        connection.execute("PRAGMA secure_delete = ON")
+        guilds = [row["guild_id"] for row in self._queries.gone(connection, before=before)]
+        found = next((guild_id for guild_id in guilds if self._forgets(connection, guild_id)), None)
+        connection.execute("PRAGMA secure_delete = OFF")
+        return found
+
+    def _forgets(self, connection: sqlite3.Connection, guild_id: int) -> bool:
+        steps = (getattr(self._queries, f"forget_{part}") for part in _PARTS)
+        return any([step(connection, guild_id=guild_id) for step in steps])

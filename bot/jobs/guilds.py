@@ -2,7 +2,7 @@
 
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence, Set
 from datetime import timedelta
 from typing import Protocol
 
@@ -35,7 +35,7 @@ class Departures(Protocol):
 
     async def joined(self, guild_id: int) -> None: ...
 
-    async def forget(self, before: float) -> Sequence[int]:
+    async def forget(self, before: float) -> Set[int]:
         """Delete what ended jobs, rules and records there are of guilds that were left before then. Returns these."""
 
 
