@@ -45,5 +45,5 @@ class SqliteDepartures:
         return found
 
     def _forgets(self, connection: sqlite3.Connection, guild_id: int) -> bool:
-        steps = (getattr(self._queries, f"forget_{part}") for part in _PARTS)
-        return any([step(connection, guild_id=guild_id) for step in steps])
+        gone = [getattr(self._queries, f"forget_{part}")(connection, guild_id=guild_id) for part in _PARTS]
+        return any(gone)
