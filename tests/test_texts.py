@@ -449,6 +449,14 @@ def test_long_lists_stay_within_one_message_and_say_what_is_left_out() -> None:
         assert re.search(r"… and \d+ more\.", page)
 
 
+@pytest.mark.parametrize("state", [JobState.SUBMITTING, JobState.SUBMITTED])
+def test_what_could_not_be_called_back_is_not_said_to_have_begun_or_to_cost(state: JobState) -> None:
+    # It may be on its way still, its provider may not answer, or may not be configured now.
+    words = texts.still_running(JOB._replace(state=state, provider="pipelet")).content
+    assert "may be charged" in words
+    assert not re.search("started|paid|stopped", words)
+
+
 def test_a_running_job_offers_to_throw_its_result_away() -> None:
     message = texts.still_running(JOB._replace(state=JobState.SUBMITTED))
     assert [(button.verb, button.label) for button in message.buttons] == [(Verb.DISCARD, "Throw the result away")]

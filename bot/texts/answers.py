@@ -78,10 +78,11 @@ def still_running(job: Job) -> Message:
     """Offers what is left to do about a job that its provider does not stop."""
     if job.discard:
         return Message(f"Job `{job.id}` runs on at {maker(job.provider)}; its result will be thrown away.")
-    paid = "; it is paid for whatever happens" if billed(job.provider) else ""
+    # Whether it has begun there, and what is billed of it, not every provider can say at every moment.
+    paid = "; it may be charged whatever happens" if billed(job.provider) else ""
     content = (
-        f"Job `{job.id}` has already started at {maker(job.provider)} and cannot be stopped there{paid}. "
-        "It runs on and its result will be posted, unless you throw it away."
+        f"Job `{job.id}` is at {maker(job.provider)} already and could not be called back{paid}. "
+        "Its result will be posted, unless you throw it away."
     )
     return Message(content, (Button(Verb.DISCARD, job.id, "Throw the result away"),))
 

@@ -66,7 +66,7 @@ async def test_a_job_that_cannot_be_stopped_offers_to_throw_its_result_away(worl
     job, message = await world.ask(model="wan2.1-14b")
     await claimed(world, job)
     result = await world.alice.click(message, label="Cancel")
-    assert "cannot be stopped" in words(result)
+    assert "could not be called back" in words(result)
     assert result.response is not None
     assert labels(result.response) == ["Throw the result away"]
     assert not (await world.matinee.only_job()).discard
