@@ -4,7 +4,8 @@ import asyncio
 import logging
 import math
 import zlib
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,7 +61,7 @@ class Desk:
         self._paces, self._clock, self._stuck_seconds = paces, clock, stuck_seconds
         self._heard, self._ended = heard, ended
         self._agenda: Agenda[Watch] = Agenda()
-        self.fetches = asyncio.Semaphore(_FETCHES_AT_ONCE)
+        self._fetches = asyncio.Semaphore(_FETCHES_AT_ONCE)
         self._bell = Bell(clock)
         self._wakes_at = math.inf
         self._reopened_at = -math.inf
@@ -107,10 +108,15 @@ class Desk:
         now = self._clock.monotonic()
         return not self._agenda.refused and now - max(since, self._reopened_at) > self._stuck_seconds
 
-    @property
-    def opens_in(self) -> float:
-        """Seconds for which the provider wants to hear nothing."""
-        return self._agenda.opens_in(self._clock.monotonic())
+    @asynccontextmanager
+    async def fetching(self) -> AsyncIterator[None]:
+        """A place for fetching a film, once the provider wants to hear something; of a refused key one finds out."""
+        async with self._fetches:
+            while (wait := self._agenda.opens_in(self._clock.monotonic())) > 0:
+                await self._clock.sleep(wait)
+            if self._agenda.refused:
+                self._agenda.close(self._clock.monotonic(), _REFUSED_PAUSE)
+            yield
 
     def _start(self, work: Coroutine[Any, Any, None], name: str) -> None:
         task = asyncio.create_task(work, name=name)

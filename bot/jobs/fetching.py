@@ -49,7 +49,7 @@ class Fetching:
     async def fetch(self, job: Job, handle: RemoteHandle, desk: Desk) -> Job:
         tries, failures, pause = _Tries(self._clock.monotonic()), 0, 0.0
         while True:
-            await self._clock.sleep(max(desk.opens_in, pause))
+            await self._clock.sleep(pause)
             try:
                 artifact = await self._fetched(job, handle, desk)
             except (ProviderError, UnusableMedia, OSError) as error:
@@ -65,7 +65,7 @@ class Fetching:
             pause = backoff(failures, not_found=tries.gone > 0)
 
     async def _fetched(self, job: Job, handle: RemoteHandle, desk: Desk) -> Artifact:
-        async with desk.fetches:
+        async with desk.fetching():
             part = self._artifacts.part(job)
             await desk.provider.fetch(handle, part)
             desk.taken()

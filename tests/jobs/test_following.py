@@ -1,6 +1,7 @@
 """A request that waits at its provider: asked after, called back, fetched."""
 
 import asyncio
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
@@ -16,11 +17,12 @@ from bot.domain.job import (
     InQueue,
     Job,
     JobState,
+    RemoteHandle,
     RemoteStatus,
     Unknown,
 )
 from bot.ports import Place
-from tests.support.outside import GARBAGE, RecordingDelivery
+from tests.support.outside import GARBAGE, RecordingDelivery, ScriptedQueue
 from tests.support.rows import GUILD, MODERATOR, limits
 from tests.support.world import QUEUED, STUCK_SECONDS, Outside, World, by, running
 
@@ -374,6 +376,37 @@ class TestAProviderAsAWhole:
         await world.clock.advance(90)
         second = polls(world)[20:40]
         assert second[-1] - second[0] > 3
+
+
+@dataclass
+class SlowToFetch(ScriptedQueue):
+    """The answer to a fetch takes half a minute."""
+
+    async def fetch(self, handle: RemoteHandle, into: Path) -> None:
+        self.studio.note("begin to fetch")
+        await self.studio.clock.sleep(30)
+        await super().fetch(handle, into)
+
+
+class TestManyFilmsThatAreReadyTogether:
+    async def fetched_at(self, folder: Path, error: ProviderError, errors: int) -> list[float]:
+        """When the fetches began after the first that failed; all end well."""
+        many = limits(burst=60, active_per_guild=60)
+        async with running(folder, limits=many, providers=lambda *outside: [SlowToFetch(*outside)]) as world:
+            world.providers[0].concurrency = 60
+            world.studio.timeline = [(0, InQueue(5)), (100, Completed())]
+            world.studio.fail("fetch", *[error] * errors)
+            jobs = [await world.ask(member=member) for member in range(30)]
+            assert [(await world.ended(job, within=7000)).state for job in jobs] == [JobState.DONE] * 30
+            refused = next(at for at, call in world.studio.calls if call == "fetch")
+            return [at - refused for at, call in world.studio.calls if call == "begin to fetch" and at > refused]
+
+    async def test_are_not_fetched_while_the_provider_wants_to_hear_nothing(self, tmp_path: Path):
+        assert min(await self.fetched_at(tmp_path, too_many(retry_after=500), 1)) >= 500 - 1e-6
+
+    async def test_show_by_one_fetch_a_minute_whether_a_refused_key_is_taken_again(self, tmp_path: Path):
+        times = await self.fetched_at(tmp_path, Unauthorized("pipelet", "no", status=401), 40)
+        assert all(later - first >= 60 - 1e-6 for first, later in pairwise(times[:15]))
 
 
 @pytest.mark.parametrize(
