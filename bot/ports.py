@@ -303,6 +303,9 @@ class JobStore(Protocol):
         self, guild_id: int, *, member_id: int | None = None, state: JobState | None = None, limit: int = 25
     ) -> Sequence[Job]: ...
 
+    async def held(self, guild_id: int) -> Sequence[Job]:
+        """Those that wait for a moderator since a restore, newest first, at most 25."""
+
     async def measured(self, request: GenerationRequest) -> Measured | None:
         """None before there are any."""
 

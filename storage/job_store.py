@@ -217,6 +217,9 @@ class SqliteJobStore:
         wanted = {"guild_id": guild_id, "member_id": member_id, "state": state.value if state else None, "limit": limit}
         return await self._list(lambda connection: self._jobs.recent_jobs(connection, **wanted))
 
+    async def held(self, guild_id: int) -> Sequence[Job]:
+        return await self._list(lambda connection: self._jobs.held_in_guild(connection, guild_id=guild_id))
+
     async def expired(self, before: float) -> Sequence[Job]:
         return await self._list(lambda connection: self._jobs.expired_jobs(connection, before=before))
 

@@ -272,7 +272,7 @@ class Jobs:
 
     async def held(self, by: By) -> Sequence[Job]:
         """The guild's jobs that wait for a moderator since a restore, at most 25 (R14)."""
-        return await self._store.recent(by.guild_id, state=JobState.HELD)
+        return await self._store.held(by.guild_id)
 
     async def release(self, by: By, job_id: str | None = None, *, drop: bool = False) -> list[Job]:
         """Let held jobs go on from where they were, or end them; all that `held` names, or one. Raises NotAllowed."""

@@ -43,6 +43,10 @@ WHERE guild_id = :guild_id AND (:member_id IS NULL OR member_id = :member_id) AN
 ORDER BY created_at DESC, id
 LIMIT :limit;
 
+-- name: held_in_guild
+-- The plus keeps to the index of what is held: a guild's history is long.
+SELECT * FROM jobs WHERE +guild_id = :guild_id AND state = 'held' ORDER BY created_at DESC, id LIMIT 25;
+
 -- name: expired_jobs
 -- Ended jobs that still have files.
 SELECT * FROM jobs

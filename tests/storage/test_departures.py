@@ -1,7 +1,6 @@
 """Who has left costs nobody else anything: counted in steps of SQLite's own machine, never in seconds."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 
 import pytest
 
@@ -12,31 +11,17 @@ from tests.support.rows import GUILD, OTHER_GUILD, job
 from tests.support.store import Shop
 
 
-async def insert(shop: Shop, table: str, rows: list[dict[str, object]]) -> None:
-    names = [*rows[0]]
-    statement = f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join(f':{name}' for name in names)})"
-    await shop.database.write(lambda connection: connection.executemany(statement, rows))
-
-
 async def lived_in(shop: Shop, guild: int, jobs: int) -> None:
     """So many jobs that ended, with an attempt each."""
     ended = [job(guild=guild, state=JobState.DONE, told=True, ended_at=1.0) for _ in range(jobs)]
-    await insert(shop, "jobs", [to_row(each) for each in ended])
+    await shop.insert("jobs", [to_row(each) for each in ended])
     attempt = {"provider": "pipelet", "capability": "t2v", "model": "m", "request_sha256": "", "started_at": 0.0}
-    await insert(shop, "attempts", [{**attempt, "job_id": each.id, "guild_id": guild} for each in ended])
+    await shop.insert("attempts", [{**attempt, "job_id": each.id, "guild_id": guild} for each in ended])
 
 
 async def left(shop: Shop, guild: int = GUILD) -> int:
     ((count,),) = await shop.rows(f"SELECT count(*) FROM jobs WHERE guild_id = {guild}")
     return count
-
-
-async def steps(shop: Shop, work: Callable[[], Awaitable[object]]) -> int:
-    counted: list[int] = []
-    await shop.database.write(lambda connection: connection.set_progress_handler(lambda: counted.append(1), 1))
-    await work()
-    await shop.database.write(lambda connection: connection.set_progress_handler(None, 0))
-    return len(counted)
 
 
 @pytest.fixture
@@ -45,15 +30,12 @@ def departures(shop: Shop) -> SqliteDepartures:
 
 
 async def test_who_is_missing_is_found_without_a_look_at_every_job(shop: Shop, departures: SqliteDepartures):
-    async def look() -> None:
-        await departures.only([GUILD], 5.0)
-
     await lived_in(shop, GUILD, 20)
-    few = await steps(shop, look)
+    few = await shop.steps(departures.only([GUILD], 5.0))
     await lived_in(shop, GUILD, 2000)
-    assert await steps(shop, look) <= 1.2 * few
+    assert await shop.steps(departures.only([GUILD], 5.0)) <= 1.2 * few
     await lived_in(shop, OTHER_GUILD, 2)
-    await look()
+    await departures.only([GUILD], 5.0)
     assert await departures.among([GUILD, OTHER_GUILD]) == [OTHER_GUILD]
 
 
@@ -67,7 +49,7 @@ async def test_a_guild_is_forgotten_without_a_look_at_the_others(shop: Shop, dep
         await lived_in(shop, GUILD, 5)
         await lived_in(shop, OTHER_GUILD, others)
         await departures.left(GUILD, 5.0)
-        return await steps(shop, lambda: departures.forget(9.0))
+        return await shop.steps(departures.forget(9.0))
 
     few = await forget(20)
     assert await forget(2000) <= 1.2 * few

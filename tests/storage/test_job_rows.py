@@ -252,6 +252,19 @@ class TestFinding:
         assert await shop.store.recent(GUILD, member_id=OTHER_MEMBER) == [theirs]
         assert await shop.store.recent(GUILD, state=JobState.DONE) == []
 
+    async def test_what_is_held_is_found_without_a_look_at_all_that_ended(self, shop: Shop):
+        async def add(state: JobState, jobs: int, guild: int = GUILD) -> list[Job]:
+            made = [job(guild=guild, state=state, created_at=float(number)) for number in range(jobs)]
+            await shop.insert("jobs", [to_row(each) for each in made])
+            return made
+
+        held = await add(JobState.HELD, 30)
+        await add(JobState.HELD, 1, OTHER_GUILD)
+        few = await shop.steps(shop.store.held(GUILD))
+        await add(JobState.DONE, 2000)
+        assert await shop.steps(shop.store.held(GUILD)) <= 1.2 * few
+        assert await shop.store.held(GUILD) == held[:4:-1]
+
     async def test_files_are_found_until_they_are_gone(self, shop: Shop):
         plain = await shop.store.move(await shop.queued(), JobState.CANCELLED, ended_at=10.0)
         pictured = await shop.queued(request=request(images=("a.jpg",)))

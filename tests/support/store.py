@@ -1,7 +1,8 @@
 """A job store on a real SQLite file, and what a claim must never exceed."""
 
+import sqlite3
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -74,6 +75,25 @@ class Shop:
 
     async def rows(self, sql: str) -> list[tuple[Any, ...]]:
         return await self.database.read(lambda connection: [tuple(row) for row in connection.execute(sql)])
+
+    async def insert(self, table: str, rows: Sequence[Mapping[str, object]]) -> None:
+        names = [*rows[0]]
+        statement = f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join(f':{name}' for name in names)})"
+        await self.database.write(lambda connection: connection.executemany(statement, rows))
+
+    async def steps(self, work: Awaitable[object]) -> int:
+        """What it costs in steps of SQLite's own machine."""
+        counted: list[None] = []
+
+        def count(connection: sqlite3.Connection) -> None:
+            connection.set_progress_handler(lambda: counted.append(None), 1)
+
+        for run in (self.database.write, self.database.read):
+            await run(count)
+        await work
+        for run in (self.database.write, self.database.read):
+            await run(lambda connection: connection.set_progress_handler(None, 0))
+        return len(counted)
 
     async def active(self, column: str) -> Counter[Any]:
         rows = await self.rows(f"SELECT {column} FROM jobs WHERE state IN ('submitting', 'submitted')")
