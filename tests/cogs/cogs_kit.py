@@ -16,7 +16,7 @@ from bot.client import MatineeClient
 from bot.delivery.channel import ChannelDelivery
 from bot.domain.errors import BadPicture, PictureProblem, StorageUnavailable, UserError
 from bot.domain.generation import Capability, Frame
-from bot.domain.job import Cause, Job, JobState
+from bot.domain.job import Job, JobState
 from bot.domain.limits import GuildLimits
 from bot.jobs.catalog import Catalog
 from bot.jobs.live import LiveJobs
@@ -77,7 +77,7 @@ class Pictures:
         self.forgotten.append(name)
 
 
-async def not_stoppable(job: Job, _cause: Cause) -> Job:
+async def not_stoppable(job: Job, *_how: object) -> Job:
     """What a provider that cannot be asked makes of a cancellation."""
     return job
 
