@@ -310,7 +310,7 @@ class JobStore(Protocol):
         """None before there are any."""
 
     async def expired(self, before: float) -> Sequence[Job]:
-        """Ended jobs with files that are older than `before`."""
+        """The oldest ended jobs with files from before then, at most 500."""
 
     async def files_gone(self, job: Job) -> None:
         """The job's files were removed: it is not expired again."""

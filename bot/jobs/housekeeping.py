@@ -1,5 +1,6 @@
 """Work by the clock: files past their time go, and providers that can describe their models are asked again."""
 
+import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Sequence, Set
 from datetime import timedelta
@@ -61,16 +62,13 @@ class Housekeeping:
     async def sweep(self) -> None:
         """Remove the films and pictures of jobs that ended more than `keep_days` ago. A picture that a retry shares
         stays as long as the retry's do."""
-        expired = await self._store.expired(self._seen() - self._keep_seconds)
-        for job in expired:
+        before = self._seen() - self._keep_seconds
+        while expired := await self._store.expired(before):
             # First: what is left over when this is as far as we come is a stranger, and tidied away.
-            await self._store.files_gone(job)
-        shared = await self._store.files() if any(job.request.images for job in expired) else frozenset[str]()
-        for job in expired:
-            try:
+            await asyncio.gather(*(self._store.files_gone(job) for job in expired))
+            shared = await self._store.files() if any(job.request.images for job in expired) else frozenset[str]()
+            for job in expired:
                 self._forget_files(job, shared)
-            except OSError:
-                log.exception("files past their time stay", extra={"job": job.id})
 
     def _seen(self) -> float:
         """Epoch seconds, as far as time has passed by both clocks since the start: a wall clock that is set forward
@@ -80,11 +78,14 @@ class Housekeeping:
         return min(now, self._moment.steady)
 
     def _forget_files(self, job: Job, shared: Set[str]) -> None:
-        if job.artifact is not None:
-            self._artifacts.forget(job.artifact)
-        for name in job.request.images:
-            if name.partition(".")[0] not in shared:
-                self._pictures.forget(name)
+        try:
+            if job.artifact is not None:
+                self._artifacts.forget(job.artifact)
+            for name in job.request.images:
+                if name.partition(".")[0] not in shared:
+                    self._pictures.forget(name)
+        except OSError:
+            log.exception("files past their time stay", extra={"job": job.id})
 
     async def tidy(self) -> None:
         """Remove files that no row knows: of a stop before a commit, or of a database that was restored."""

@@ -48,10 +48,11 @@ LIMIT :limit;
 SELECT * FROM jobs WHERE +guild_id = :guild_id AND state = 'held' ORDER BY created_at DESC, id LIMIT 25;
 
 -- name: expired_jobs
--- Ended jobs that still have files.
+-- Ended jobs that still have files: as many as are removed in one go.
 SELECT * FROM jobs
 WHERE ended_at < :before AND has_files = 1
-ORDER BY ended_at;
+ORDER BY ended_at
+LIMIT 500;
 
 -- name: forget_files!
 UPDATE jobs SET has_files = 0 WHERE id = :id;

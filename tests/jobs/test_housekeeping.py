@@ -20,7 +20,9 @@ from bot.domain.generation import Asked, Capability
 from bot.domain.job import JobState
 from bot.jobs.housekeeping import DAY
 from bot.jobs.service import Upload
-from tests.support.rows import GUILD, MEMBER, MODERATOR, request
+from storage.rows import to_row
+from tests.support.rows import FILM, GUILD, MEMBER, MODERATOR, job, request
+from tests.support.store import Shop
 from tests.support.world import DIRECT, KEEP_DAYS, World, by, running
 
 PICTURE = Upload("image", "https://cdn.discordapp.com/a.png", 10)
@@ -48,6 +50,13 @@ class TestSweeping:
         await world.clock.advance(KEEP_DAYS * DAY + 3600)
         assert await world.store.expired(world.clock.now()) == []
         assert [row[0] for row in await world.rows("SELECT state FROM jobs")] == ["done"]
+
+    async def test_a_thousand_that_wait_for_it_go_in_one_sweep_some_at_a_time(self, world: World):
+        ended = [job(state=JobState.DONE, told=True, ended_at=1.0, artifact=FILM) for _ in range(1000)]
+        await Shop(world.database).insert("jobs", [to_row(each) for each in ended])
+        assert 0 < len(await world.store.expired(2.0)) < 1000
+        await world.housekeeping.sweep()
+        assert await world.store.expired(2.0) == []
 
     async def test_one_that_cannot_be_removed_leaves_the_others_alone(self, world: World):
         stubborn, _ = await made(world)
