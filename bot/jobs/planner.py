@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 
 from bot.domain.errors import BadResponse, ProviderError, Rejected
-from bot.domain.job import RemoteStatus
+from bot.domain.job import InProgress, InQueue, RemoteStatus
 from bot.jobs.estimate import Estimate, Pace
 
 _NOT_FOUND = 404
@@ -58,13 +58,13 @@ class Stuck:
 class Plan:
     """What is known of one request at its provider. All times are monotonic seconds.
 
-    `begun`: when it was submitted; `moved_at`: since when nothing new was heard, at first since it is watched.
+    `begun`: when it was submitted; `moved_at`: since when it has come no further, at first since it is watched.
     """
 
     begun: float
     moved_at: float
     estimate: Estimate = field(init=False)
-    last: RemoteStatus | None = None
+    _furthest: tuple[int, float] = (0, 0.0)
     _asked_at: float | None = None
     questions: int = 0
     failures: int = 0
@@ -77,13 +77,13 @@ class Plan:
         self.estimate = Estimate(self.begun)
 
     def saw(self, status: RemoteStatus, now: float, pace: Pace) -> None:
-        """Note an answer. Anything new about the request counts as movement."""
+        """Note an answer. Who is further than ever before has moved."""
         self.questions += 1
         self.failures = self._not_found = self._mistakes = 0
         self._wrong_since = None
-        if status != self.last:
-            self.moved_at = now
-        self.last, self._asked_at = status, now
+        if (reached := _reached(status)) > self._furthest:
+            self._furthest, self.moved_at = reached, now
+        self._asked_at = now
         self.estimate.saw(status, now, pace)
 
     def failed(self, now: float, error: Exception) -> None:
@@ -139,6 +139,16 @@ def _next(moment: float, cost: float) -> float:
     begun = max(0, min(len(_MOMENTS) - 1, round((moment - _EARLIEST) / _STEP)))
     found = bisect_left(_QUESTIONS, _QUESTIONS[begun] + cost)
     return _MOMENTS[min(found, len(_MOMENTS) - 1)]
+
+
+def _reached(status: RemoteStatus) -> tuple[int, float]:
+    """How far it is; of two the greater is further."""
+    match status:
+        case InQueue(position):
+            return 1, -position
+        case InProgress(done, total):
+            return 2, done / total if done and total else 0.0
+    return 0, 0.0
 
 
 def called_wrong(error: Exception) -> bool:

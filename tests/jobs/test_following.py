@@ -187,6 +187,14 @@ class TestStuck:
         world.studio.timeline += [(170 * 60, InProgress(1, 2)), (200 * 60, Completed())]
         assert (await world.ended(await world.ask(), within=13_000)).state is JobState.DONE
 
+    async def test_going_back_and_forth_does_not(self, world: World):
+        world.studio.timeline = [(second, InProgress(second // 7 % 5, 24)) for second in range(0, 9000, 7)]
+        assert how(await world.ended(await world.ask(), within=5000)) == (JobState.LOST_RESULT, Cause.STUCK)
+
+    async def test_nor_does_a_place_that_is_further_away_each_time(self, world: World):
+        world.studio.timeline = [(second, InQueue(second)) for second in range(0, 9000, 7)]
+        assert how(await world.ended(await world.ask(), within=5000)) == (JobState.REFUSED, Cause.STUCK)
+
 
 class TestCancelling:
     async def test_before_its_provider_began_it_is_cancelled_and_told_at_once(self, world: World):

@@ -166,6 +166,12 @@ class TestTrouble:
         told.saw(InProgress(2, 4), 30, PACE)
         assert told.moved_at == 30
 
+    def test_what_goes_back_and_forth_does_not_move(self):
+        told = plan((10, InQueue(4)), (20, InProgress(2, 4)))
+        for status in (InQueue(3), InProgress(), InProgress(1, 4), Unknown("NEW"), InProgress(2, 4)):
+            told.saw(status, 30, PACE)
+        assert told.moved_at == 20
+
 
 class TestHowLongItTook:
     def test_is_counted_from_between_the_last_answer_in_the_queue_and_the_first_under_way(self):
