@@ -146,13 +146,15 @@ class Evidence(StrEnum):
 
 
 class ProviderError(MatineeError):
-    """`detail` is ours or the provider's, at most 200 characters, never a header, key or body."""
+    """`detail` is at most 200 characters, never a header, key or body, and ends with what the provider `said`: that may
+    repeat a prompt, so the error's own message, which is for logs, leaves it out."""
 
     evidence: Evidence
 
-    def __init__(self, provider: str, detail: str, *, status: int | None = None) -> None:
+    def __init__(self, provider: str, detail: str, *, status: int | None = None, said: str = "") -> None:
         super().__init__(f"{provider}: {detail}")
-        self.provider, self.detail, self.status = provider, detail[:200], status
+        self.provider, self.status = provider, status
+        self.detail = (f"{detail}: {said}" if said else detail)[:200]
 
 
 class Unavailable(ProviderError):
@@ -166,8 +168,9 @@ class Unavailable(ProviderError):
         evidence: Evidence,
         status: int | None = None,
         retry_after: float | None = None,
+        said: str = "",
     ) -> None:
-        super().__init__(provider, detail, status=status)
+        super().__init__(provider, detail, status=status, said=said)
         self.evidence, self.retry_after = evidence, retry_after
 
 

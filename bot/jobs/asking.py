@@ -157,7 +157,7 @@ class Desk:
             pace = await self._paces.of(watch.job.request)
             self._answered(watch, await self.provider.poll(watch.handle), pace)
         except ProviderError as error:
-            log.warning("status not known: %s", error.detail, extra={"job": watch.job.id, "status": error.status})
+            log.warning("status not known: %s", error, extra={"job": watch.job.id, "status": error.status})
             self.note(error)
             plan.failed(self._clock.monotonic(), error)
         except Exception as mistake:  # the root of this task

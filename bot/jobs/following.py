@@ -152,7 +152,7 @@ class Following:
                 if await provider.cancel(handle):
                     return True
             except ProviderError as error:
-                log.warning("cancel not confirmed: %s", error.detail, extra={"request": handle.request_id})
+                log.warning("cancel not confirmed: %s", error, extra={"request": handle.request_id})
             try:
                 status = await provider.poll(handle)
             except ProviderError:

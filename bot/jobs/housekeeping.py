@@ -102,4 +102,4 @@ class Housekeeping:
             try:
                 await provider.refresh()
             except ProviderError as error:
-                log.warning("%s did not describe its models: %s", error.provider, error.detail)
+                log.warning("models not described: %s", error)

@@ -179,7 +179,7 @@ class Submission:
 
     async def _answer(self, job: Job, provider: Provider, error: ProviderError) -> Job:
         extra = {"job": job.id, "provider": error.provider, "status": error.status, "evidence": error.evidence.value}
-        log.warning("submission failed: %s", error.detail, extra=extra)
+        log.warning("submission failed: %s", error, extra=extra)
         status, detail = error.status, error.detail
         match error:
             case Unavailable():

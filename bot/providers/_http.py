@@ -284,8 +284,8 @@ class Reply:
         said = "" if encoded else self._key.quote(sentence(await self._error_body()), LONGEST_DETAIL)
         kind = self._step.kind(self.status)
         wait = retry_after(self._response.headers.get("Retry-After"), self._exchange.wire.now())
-        detail = f"HTTP {self.status}: {said}"[:LONGEST_DETAIL] if said else f"HTTP {self.status}"
-        raise failure(kind, self._provider, detail, status=self.status, retry_after=wait)
+        detail = f"HTTP {self.status}"
+        raise failure(kind, self._provider, detail, status=self.status, retry_after=wait, said=said)
 
     def broken(self, why: str) -> ProviderError:
         return failure(self._step.broken, self._provider, why, status=self.status)

@@ -65,12 +65,20 @@ CANCEL = Step(
 
 
 def failure(
-    kind: Kind, provider: str, detail: str, *, status: int | None = None, retry_after: float | None = None
+    kind: Kind,
+    provider: str,
+    detail: str,
+    *,
+    status: int | None = None,
+    retry_after: float | None = None,
+    said: str = "",
 ) -> ProviderError:
     """The error of that kind for a request of which at least one byte may have left."""
     if issubclass(kind, Unavailable):
-        return Unavailable(provider, detail, evidence=Evidence.REFUSED, status=status, retry_after=retry_after)
-    return kind(provider, detail, status=status)
+        return Unavailable(
+            provider, detail, evidence=Evidence.REFUSED, status=status, retry_after=retry_after, said=said
+        )
+    return kind(provider, detail, status=status, said=said)
 
 
 def retry_after(header: str | None, now: float) -> float | None:

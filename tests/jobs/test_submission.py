@@ -178,6 +178,13 @@ async def test_a_refusal_of_the_request_is_final_and_free(world: World, model: s
     assert world.studio.count("refuse") == 1
 
 
+async def test_what_a_provider_says_is_for_the_member_and_for_no_log(world: World, caplog: pytest.LogCaptureFixture):
+    world.studio.fail("refuse", Rejected("p", "HTTP 400", status=400, said="no 'red balloon' here"))
+    assert (await world.ended(await world.ask(DIRECT))).detail == "HTTP 400: no 'red balloon' here"
+    assert "HTTP 400" in caplog.text
+    assert "balloon" not in caplog.text
+
+
 REFUSALS_OF_US: list[tuple[ProviderError, Cause]] = [
     (Unauthorized("p", "bad key", status=401), Cause.UNAUTHORIZED),
     (Unauthorized("p", "no credit", status=402), Cause.NO_CREDIT),

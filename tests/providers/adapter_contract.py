@@ -204,7 +204,10 @@ class WireContract(NotSentContract):
     )
     async def test_only_a_short_sentence_of_an_error_is_kept(self, body: bytes, detail: str, tmp_path: Path) -> None:
         async with serving(answering(418, body)) as server:
-            assert (await self.fails(server.origin, tmp_path / "part")).detail == detail
+            error = await self.fails(server.origin, tmp_path / "part")
+        assert error.detail == detail
+        # What is logged repeats nothing of it: it may hold a prompt.
+        assert str(error) == f"{error.provider}: HTTP 418"
 
     async def test_an_error_is_known_by_its_status_even_when_its_body_never_ends(self, tmp_path: Path) -> None:
         endless = sending(b"HTTP/1.1 418 Teapot\r\nTransfer-Encoding: chunked\r\n\r\n", then=b"4\r\nmore\r\n" * 500)
