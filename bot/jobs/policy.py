@@ -24,9 +24,11 @@ class Policies:
         self._known: dict[int, GuildPolicy] = {}
 
     async def of(self, guild_id: int) -> GuildPolicy:
-        if guild_id not in self._known:
-            self._known[guild_id] = await self._store.policy(guild_id)
-        return self._known[guild_id]
+        if (known := self._known.get(guild_id)) is not None:
+            return known
+        stored = await self._store.policy(guild_id)
+        # What was changed meanwhile is newer.
+        return self._known.setdefault(guild_id, stored)
 
     def forget(self, guild_id: int) -> None:
         """The store has nothing of it any more."""

@@ -1,5 +1,6 @@
 """Files past their time go; providers that can describe their models are asked again; a guild's rules are kept."""
 
+import asyncio
 import json
 import os
 from pathlib import Path
@@ -19,9 +20,12 @@ from bot.domain.errors import (
 from bot.domain.generation import Asked, Capability
 from bot.domain.job import JobState
 from bot.jobs.housekeeping import DAY
+from bot.jobs.policy import Policies
 from bot.jobs.service import Upload
+from bot.ports import GuildPolicy
+from storage.policy_store import SqlitePolicyStore
 from storage.rows import to_row
-from tests.support.rows import FILM, GUILD, MEMBER, MODERATOR, job, request
+from tests.support.rows import FILM, GUILD, LIMITS, MEMBER, MODERATOR, job, request
 from tests.support.store import Shop
 from tests.support.world import DIRECT, KEEP_DAYS, World, by, running
 
@@ -170,6 +174,23 @@ class TestPolicies:
             ("pause", {"pause": None}, {"pause": "tea"}),
             ("resume", {"pause": "tea"}, {"pause": None}),
         ]
+
+    async def test_one_that_was_read_before_a_change_and_comes_after_it_is_not_in_force(self, world: World):
+        changed = asyncio.Event()
+
+        class Slow(SqlitePolicyStore):
+            async def policy(self, guild_id: int) -> GuildPolicy:
+                found = await super().policy(guild_id)
+                await changed.wait()
+                return found
+
+        policies = Policies(Slow(world.database), LIMITS, world.clock)
+        reading = asyncio.create_task(policies.of(GUILD))
+        await world.clock.settle()
+        await policies.pause(GUILD, MODERATOR, "tea")
+        changed.set()
+        assert (await reading).pause == "tea"
+        assert (await policies.of(GUILD)).pause == "tea"
 
     async def test_they_hold_in_the_next_process(self, tmp_path: Path):
         async with running(tmp_path) as world:
