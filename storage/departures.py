@@ -21,10 +21,10 @@ class SqliteDepartures:
         listed = json.dumps(list(known))
         await self._database.write(lambda connection: self._queries.left_others(connection, known=listed, at=at))
 
-    async def among(self, known: Collection[int]) -> list[int]:
+    async def among(self, known: Collection[int]) -> dict[int, float]:
         listed = json.dumps(list(known))
         rows = await self._database.read(lambda connection: list(self._queries.among(connection, known=listed)))
-        return [row["guild_id"] for row in rows]
+        return {row["guild_id"]: row["left_at"] for row in rows}
 
     async def joined(self, guild_id: int) -> None:
         await self._database.write(lambda connection: self._queries.joined(connection, guild_id=guild_id))

@@ -2,12 +2,12 @@
 
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Collection, Sequence, Set
+from collections.abc import Awaitable, Callable, Collection, Mapping, Set
 from datetime import timedelta
 from typing import Protocol
 
 from bot.domain.errors import Stale
-from bot.domain.job import Cause, Job, JobState
+from bot.domain.job import ENDS, Cause, Job, JobState
 from bot.jobs.live import LiveJobs
 from bot.jobs.policy import Policies
 from bot.ports import Clock, JobStore
@@ -17,6 +17,8 @@ log = logging.getLogger(__name__)
 # Whoever asked longer ago does not wait any more.
 _REMEMBERED_SECONDS = timedelta(days=1).total_seconds()
 _MOST = 500
+# What ended so shortly before the bot was gone may not have been told any more.
+_JUST_BEFORE = 60.0
 # Discord's error table (RELIABILITY): a guild that was left is forgotten.
 _FORGOTTEN_AFTER = timedelta(days=30).total_seconds()
 
@@ -30,8 +32,8 @@ class Departures(Protocol):
     async def only(self, known: Collection[int], at: float) -> None:
         """As `left` for all other guilds that anything is known of."""
 
-    async def among(self, known: Collection[int]) -> Sequence[int]:
-        """Those of them that were left."""
+    async def among(self, known: Collection[int]) -> Mapping[int, float]:
+        """Those of them that were left, and when."""
 
     async def joined(self, guild_id: int) -> None: ...
 
@@ -59,28 +61,37 @@ class Guilds:
 
     async def only(self, known: Collection[int]) -> None:
         """As `joined` for each of these guilds, and as `left` for every other one."""
+        await self._departures.only(known, self._clock.now())
         for guild_id in {job.to.guild_id for job in self._live} - set(known):
             await self._cancel_all(guild_id)
-        await self._departures.only(known, self._clock.now())
         for guild_id in await self._departures.among(known):
             await self.joined(guild_id)
 
     async def left(self, guild_id: int) -> None:
         """Nobody is there any more to show a film to: cancel what can be cancelled."""
-        await self._cancel_all(guild_id)
+        # First: providers may take their time, and the bot be let in again meanwhile.
         await self._departures.left(guild_id, self._clock.now())
+        await self._cancel_all(guild_id)
 
     async def joined(self, guild_id: int) -> None:
         """Tell now how jobs ended when nobody there could be told. Nothing where the bot was all the time."""
-        if not await self._departures.among([guild_id]):
+        left = await self._departures.among([guild_id])
+        if guild_id not in left:
             return
-        since = self._clock.now() - _REMEMBERED_SECONDS
-        for state in (JobState.CANCELLED, JobState.UNDELIVERABLE):
+        for state in ENDS - {JobState.DONE}:
             for job in await self._store.recent(guild_id, state=state, limit=_MOST):
-                if job.cause is Cause.GUILD_LEFT and (job.ended_at or 0) > since:
+                if self._unheard(job, left[guild_id]):
                     with contextlib.suppress(Stale):
-                        await self._store.note(job, told=False)
+                        # Whoever has just tried in vain must not note that it was told: the epoch tells them.
+                        await self._store.note(job, told=False, epoch=job.epoch + 1)
         await self._departures.joined(guild_id)
+
+    def _unheard(self, job: Job, left_at: float) -> bool:
+        """Whether it ended when nobody could be told, and not so long ago that nobody waits for it."""
+        ended_at = job.ended_at or 0.0
+        if ended_at < self._clock.now() - _REMEMBERED_SECONDS:
+            return False
+        return job.cause is Cause.GUILD_LEFT or ended_at > left_at - _JUST_BEFORE
 
     async def forget(self, now: float) -> None:
         """Nothing is kept of a guild that was left 30 days ago."""

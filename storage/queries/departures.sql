@@ -17,7 +17,7 @@ WHERE guild_id NOT IN (SELECT value FROM json_each(:known)) AND guild_id IS NOT 
 ON CONFLICT DO NOTHING;
 
 -- name: among
-SELECT guild_id FROM departures WHERE guild_id IN (SELECT value FROM json_each(:known));
+SELECT guild_id, left_at FROM departures WHERE guild_id IN (SELECT value FROM json_each(:known));
 
 -- name: joined!
 DELETE FROM departures WHERE guild_id = :guild_id;

@@ -36,7 +36,7 @@ async def test_who_is_missing_is_found_without_a_look_at_every_job(shop: Shop, d
     assert await shop.steps(departures.only([GUILD], 5.0)) <= 1.2 * few
     await lived_in(shop, OTHER_GUILD, 2)
     await departures.only([GUILD], 5.0)
-    assert await departures.among([GUILD, OTHER_GUILD]) == [OTHER_GUILD]
+    assert await departures.among([GUILD, OTHER_GUILD]) == {OTHER_GUILD: 5.0}
 
 
 async def test_a_database_without_jobs_misses_nobody(departures: SqliteDepartures):
