@@ -43,6 +43,11 @@ class Watch:
     end: End | None = None
     dropped: bool = False
 
+    @property
+    def begun(self) -> bool:
+        """Its provider was seen at work on it, so nothing can be withdrawn any more."""
+        return self.plan.estimate.end is not None
+
 
 class Desk:
     """The questions to one provider. `heard` is called with every answer, but for those of a start that has not asked

@@ -109,8 +109,9 @@ class Following:
                 return await self._submission.lost(job, Cause.FAILED, reason)
             case Cancelled():
                 # No document says that what a provider ends by itself is free (R13).
-                evidence = Evidence.AMBIGUOUS if watch.wished is None else Evidence.WITHDRAWN
-                return await self._cancelled(job, watch.wished or Cause.BY_PROVIDER, watch.act, evidence)
+                if watch.wished is None or watch.begun:
+                    return await self._cancelled(job, Cause.BY_PROVIDER, None, Evidence.AMBIGUOUS)
+                return await self._cancelled(job, watch.wished, watch.act)
             case Gone():
                 return await self._submission.lost(job, Cause.RESULT_GONE)
             case Stuck(seconds):
@@ -126,7 +127,7 @@ class Following:
     async def _give_up(self, job: Job, handle: RemoteHandle, provider: QueueProvider, seconds: float) -> Job:
         minutes = f"{seconds / 60:g}"
         log.error("gave up on a request that stopped moving", extra={"job": job.id, "provider": provider.name})
-        if await self._drop(handle, provider):
+        if await self._drop(job, handle, provider):
             return await self._store.settle(
                 job, Evidence.WITHDRAWN, JobState.REFUSED, cause=Cause.STUCK, detail=f"{minutes} minutes",
                 ended_at=self._clock.now(),
@@ -141,11 +142,11 @@ class Following:
         if (watch := self._watches.get(job.id)) is not None:
             watch.wished, watch.act = cause, act
         try:
-            return await self._cancelled(job, cause, act) if await self._drop(job.remote, provider) else job
+            return await self._cancelled(job, cause, act) if await self._drop(job, job.remote, provider) else job
         except Stale:
             return await self._store.get(job.id) or job
 
-    async def _drop(self, handle: RemoteHandle, provider: QueueProvider) -> bool:
+    async def _drop(self, job: Job, handle: RemoteHandle, provider: QueueProvider) -> bool:
         """True when the request will never run. A lost answer to a cancel is settled by the status (cancel trap)."""
         for _ in range(_CANCEL_TRIES):
             try:
@@ -158,7 +159,8 @@ class Following:
             except ProviderError:
                 return False
             if not isinstance(status, InQueue):
-                return isinstance(status, Cancelled)
+                watch = self._watches.get(job.id)
+                return isinstance(status, Cancelled) and not (watch and watch.begun)
             await self._clock.sleep(_CANCEL_PAUSE)
         return False
 

@@ -216,6 +216,15 @@ class TestCancelling:
         await world.jobs.throw_away(job.id, by())
         assert how(await world.ended(job, within=100)) == (JobState.CANCELLED, Cause.BY_MEMBER)
 
+    @pytest.mark.parametrize("pressed_after", [10, 50])
+    async def test_what_its_provider_cancels_after_it_had_begun_is_not_free(self, world: World, pressed_after: float):
+        world.studio.timeline = [(0, InProgress(1, 4)), (50, Cancelled())]
+        job = await world.ask()
+        await world.clock.advance(pressed_after)
+        await world.jobs.cancel(job.id, by())
+        assert how(await world.ended(job)) == (JobState.CANCELLED, Cause.BY_PROVIDER)
+        assert await world.attempts() == [("E2", None)]
+
     async def test_it_was_a_start_all_the_same(self, world: World):
         await world.policies.set_limits(GUILD, MODERATOR, {"jobs_per_hour": 1, "burst": 1})
         world.studio.timeline = [(0, InQueue(5))]
