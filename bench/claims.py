@@ -51,7 +51,7 @@ class _Store:
     async def claim(self) -> None:
         """One claim, measured, and its job put back. `elapsed` has its commit in it, `worked` only the CPU's time."""
         begun, worked = time.perf_counter(), time.process_time()
-        claim = await self.store.claim(PROVIDER, self.crowd.jobs, time.time())
+        claim = await self.store.claim(PROVIDER, self.crowd.jobs)
         self.worked.append(time.process_time() - worked)
         self.elapsed.append(time.perf_counter() - begun)
         if not claim.jobs:

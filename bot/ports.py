@@ -269,7 +269,7 @@ class JobStore(Protocol):
     async def note(self, job: Job, *, act: Act | None = None, **changes: object) -> Job:
         """Change facts, not the state; the epoch stays. Raises Stale when the state has moved on."""
 
-    async def claim(self, provider: str, concurrency: int, now: float, most: int = 1) -> Claim:
+    async def claim(self, provider: str, concurrency: int, most: int = 1) -> Claim:
         """Move the jobs whose turn it is to SUBMITTING with their attempt rows, within every limit (R3)."""
 
     async def settle(

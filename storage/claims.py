@@ -59,7 +59,7 @@ class Claims:
         rows = self._queries.starts(connection, guild_id=guild_id, since=now - rate.memory)
         return [row["started_steady"] for row in rows]
 
-    def claim(self, connection: sqlite3.Connection, provider: str, concurrency: int, now: float, most: int) -> Claim:
+    def claim(self, connection: sqlite3.Connection, provider: str, concurrency: int, most: int) -> Claim:
         """The jobs whose turn it is, now SUBMITTING, with their attempts' rows, and when looking again may help."""
         self._places[provider] = concurrency
         free = self._free(connection, provider)
@@ -71,7 +71,7 @@ class Claims:
             if not isinstance(found, Job):
                 return Claim(tuple(jobs), found)
             jobs.append(found)
-        return Claim(tuple(jobs), now if len(jobs) < free else None)
+        return Claim(tuple(jobs), moment.wall if len(jobs) < free else None)
 
     def _next(
         self, connection: sqlite3.Connection, provider: str, moment: Moment, looks: Iterator[int]

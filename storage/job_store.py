@@ -141,12 +141,12 @@ class SqliteJobStore:
             self._health.accepted(connection, stored)
         return stored
 
-    async def claim(self, provider: str, concurrency: int, now: float, most: int = 1) -> Claim:
+    async def claim(self, provider: str, concurrency: int, most: int = 1) -> Claim:
         if not self._rebuilt:
             await self._database.write(self._lanes.rebuild, _ADMISSION_PATIENCE)
             self._rebuilt = True
         claim = await self._write(
-            lambda connection: self._claims.claim(connection, provider, concurrency, now, most),
+            lambda connection: self._claims.claim(connection, provider, concurrency, most),
             JobState.SUBMITTING,
             _ADMISSION_PATIENCE,
         )

@@ -84,7 +84,7 @@ class Runner:
         # A guild's start is kept for a job at another provider only once that one is known to have places.
         with contextlib.suppress(StorageUnavailable):
             for provider in self._catalog.providers:
-                await self._store.claim(provider.name, provider.concurrency, self._clock.now(), 0)
+                await self._store.claim(provider.name, provider.concurrency, 0)
         for provider in self._catalog.providers:
             self._dispatchers.append(asyncio.create_task(self._dispatch(provider), name=f"dispatch {provider.name}"))
 
@@ -162,7 +162,7 @@ class Runner:
         bell = self._bells[provider.name]
         while not self._closing:
             try:
-                claim = await self._store.claim(provider.name, provider.concurrency, self._clock.now(), _MOST_TOGETHER)
+                claim = await self._store.claim(provider.name, provider.concurrency, _MOST_TOGETHER)
             except StorageUnavailable:
                 await self._clock.sleep(1)
                 continue

@@ -31,7 +31,7 @@ async def ambiguous(world: World, job: Job) -> Job:
 
 
 async def claimed(world: World, job: Job) -> Job:
-    (claimed,) = (await world.matinee.store.claim(job.provider, 2, world.matinee.clock.now())).jobs
+    (claimed,) = (await world.matinee.store.claim(job.provider, 2)).jobs
     return claimed
 
 

@@ -70,7 +70,7 @@ async def in_state(world: World, state: JobState, provider: str = "chutes", **fa
         else:
             row = await world.store.move(row, step, **facts)
         if step is JobState.QUEUED and state is not JobState.QUEUED:
-            (row,) = (await world.store.claim(provider, 1, world.clock.now())).jobs
+            (row,) = (await world.store.claim(provider, 1)).jobs
     return row
 
 

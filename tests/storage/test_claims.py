@@ -29,7 +29,7 @@ async def test_a_claim_is_a_move_and_an_attempt_in_one(shop: Shop):
 
 async def test_nothing_to_claim_writes_and_says_nothing(shop: Shop):
     shop.points.clear()
-    assert (await shop.store.claim("pipelet", 4, shop.clock.now())).jobs == ()
+    assert (await shop.store.claim("pipelet", 4)).jobs == ()
     await shop.queued("chutes")
     shop.points.clear()
     assert await shop.claimed("pipelet") is None
@@ -51,7 +51,7 @@ class TestLimits:
             await shop.limit(guild, active_per_guild=7, active_per_member=2, burst=100)
         for number in range(60):
             await shop.queued(guild=GUILD + number % 2, member=number % 12)
-        claims = await asyncio.gather(*(shop.store.claim("pipelet", 11, shop.clock.now()) for _ in range(200)))
+        claims = await asyncio.gather(*(shop.store.claim("pipelet", 11) for _ in range(200)))
         won = [job for claim in claims for job in claim.jobs]
         assert len(won) == len({job.id for job in won}) == 11
         by_guild = Counter(job.to.guild_id for job in won)
@@ -73,7 +73,7 @@ class TestLimits:
         for _ in range(4):
             await shop.queued()
         now = shop.clock.now()
-        claims = [await shop.store.claim("pipelet", 3, now, most) for most in (1, 2, 3)]
+        claims = [await shop.store.claim("pipelet", 3, most) for most in (1, 2, 3)]
         assert [(len(claim.jobs), claim.look_again_at) for claim in claims] == [(1, now), (2, None), (0, None)]
 
     async def test_caps_count_over_all_providers(self, shop: Shop):
@@ -98,7 +98,7 @@ class TestLimits:
             await shop.queued()
         shop.clock.time = now = 1_900_000_000.0
         assert [(await shop.claimed()) is not None for _ in range(3)] == [True, True, False]
-        claim = await shop.store.claim("pipelet", 9, now)
+        claim = await shop.store.claim("pipelet", 9)
         assert claim.look_again_at == pytest.approx(now + 60)
         shop.clock.time = claim.look_again_at
         assert (await shop.claimed()) is not None
@@ -134,7 +134,7 @@ class TestLimits:
         await shop.alter(pause="tea")
         elsewhere = await shop.queued(guild=OTHER_GUILD)
         assert (await shop.claimed()).id == elsewhere.id
-        claim = await shop.store.claim("pipelet", 9, shop.clock.now())
+        claim = await shop.store.claim("pipelet", 9)
         assert (claim.jobs, claim.look_again_at) == ((), None)
         await shop.alter(pause=None)
         assert await shop.claimed() is not None
@@ -146,13 +146,13 @@ class TestLimits:
             claimed = await shop.claimed()
             assert claimed.id == queued.id
             await shop.store.settle(claimed, Evidence.REFUSED, JobState.QUEUED, not_before=now + wait)
-        claim = await shop.store.claim("pipelet", 9, now)
+        claim = await shop.store.claim("pipelet", 9)
         assert (claim.jobs, claim.look_again_at) == ((), now + 50)
         ready = await shop.queued(member=1)
-        assert [job.id for job in (await shop.store.claim("pipelet", 9, now)).jobs] == [ready.id]
+        assert [job.id for job in (await shop.store.claim("pipelet", 9)).jobs] == [ready.id]
         shop.clock.time = now + 50
         assert (await shop.claimed()).to.member_id == 50
-        assert (await shop.store.claim("pipelet", 9, now + 50)).look_again_at == now + 100
+        assert (await shop.store.claim("pipelet", 9)).look_again_at == now + 100
 
     async def test_one_that_waits_behind_a_cap_does_not_hide_when_another_is_due(self, shop: Shop):
         now = shop.clock.now() + 1
@@ -164,7 +164,7 @@ class TestLimits:
         claimed = await shop.claimed()
         assert claimed.id == put_off.id
         await shop.store.settle(claimed, Evidence.REFUSED, JobState.QUEUED, not_before=now + 50)
-        assert (await shop.store.claim("pipelet", 9, now)).look_again_at == now + 50
+        assert (await shop.store.claim("pipelet", 9)).look_again_at == now + 50
 
     async def test_what_was_thrown_away_is_nobodys_turn(self, shop: Shop):
         queued = await shop.queued()

@@ -98,7 +98,7 @@ class TestBusy:
         started = asyncio.get_running_loop().time()
         refused = await asyncio.gather(
             *(shop.store.add(job(), LIMITS) for _ in range(3)),
-            shop.store.claim("pipelet", 1, shop.clock.now()),
+            shop.store.claim("pipelet", 1),
             return_exceptions=True,
         )
         assert [(type(error), error.full) for error in refused] == [(StorageUnavailable, False)] * 4

@@ -37,7 +37,7 @@ class TestClaims:
         waiting = await settle(shop, await claimed(shop), Evidence.REFUSED, 404)
         other = await claimed(shop, FAST)
         assert other.request.model == FAST
-        claim = await shop.store.claim("chutes", 10, shop.clock.now())
+        claim = await shop.store.claim("chutes", 10)
         assert claim.jobs == ()
         assert claim.look_again_at is not None
         assert shop.clock.now() < claim.look_again_at <= shop.clock.now() + 30
@@ -53,16 +53,16 @@ class TestClaims:
 
     async def test_a_provider_that_is_not_asked_is_looked_at_again_within_half_a_minute(self, shop: Shop):
         await settle(shop, await claimed(shop), Evidence.REFUSED, 401)
-        assert (await shop.store.claim("chutes", 10, shop.clock.now())).look_again_at == shop.clock.now() + 30
+        assert (await shop.store.claim("chutes", 10)).look_again_at == shop.clock.now() + 30
         shop.clock.time += 40
-        assert (await shop.store.claim("chutes", 10, shop.clock.now())).look_again_at == shop.clock.now() + 20
+        assert (await shop.store.claim("chutes", 10)).look_again_at == shop.clock.now() + 20
 
     async def test_a_claim_looks_at_a_hundred_guilds_and_at_the_others_the_next_time(self, shop: Shop):
         await settle(shop, await claimed(shop), Evidence.REFUSED, 404)
         for guild in range(100, 200):
             await shop.queued("chutes", request=request(WAN), guild=guild)
         ready = await shop.queued("chutes", request=request(FAST), guild=200)
-        claim = await shop.store.claim("chutes", 10, shop.clock.now())
+        claim = await shop.store.claim("chutes", 10)
         assert (claim.jobs, claim.look_again_at) == ((), shop.clock.now())
         assert (await shop.claimed("chutes")).id == ready.id
 

@@ -61,7 +61,7 @@ async def test_what_was_spent_leaves_the_window_a_day_after_it_was_settled(till:
     await till.make(running)
     settled = till.clock.time
     waiting = await ask(till, "dear")
-    claim = await till.store.claim("pipelet", 9, till.clock.now())
+    claim = await till.store.claim("pipelet", 9)
     assert claim.jobs == ()
     assert claim.look_again_at == pytest.approx(settled + DAY)
     till.clock.time = settled + DAY - 1
@@ -110,7 +110,7 @@ async def test_many_dispatchers_at_once_overspend_nothing(till: Shop):
     for number in range(40):
         await ask(till, "cheap", member=number % 5)
         await till.queued("chutes", member=number % 5, request=request("cheap"))
-    claims = [till.store.claim(("pipelet", "chutes")[number % 2], 99, till.clock.now()) for number in range(60)]
+    claims = [till.store.claim(("pipelet", "chutes")[number % 2], 99) for number in range(60)]
     won = [job for claim in await asyncio.gather(*claims) for job in claim.jobs]
     assert len(won) == 10
 

@@ -160,8 +160,8 @@ async def test_the_last_of_the_calls_to_come_is_written_down_before_anybody_hear
         store = SqliteJobStore(
             shop.database, LIMITS, shop.clock, lambda heard: happened.append(heard.attempt_id), witness=seen
         )
-        claim = await store.claim("pipelet", 9, shop.clock.now(), 9)
-        assert await store.claim("pipelet", 9, shop.clock.now(), 9) == Claim((), None)
+        claim = await store.claim("pipelet", 9, 9)
+        assert await store.claim("pipelet", 9, 9) == Claim((), None)
     first, second, third = [claimed.attempt_id for claimed in claim.jobs]
     assert happened == [("written", third), first, second, third]
 

@@ -126,7 +126,7 @@ async def test_jobs_that_are_claimed_together_are_those_that_would_be_claimed_on
                 elif what == "leaves" and running:
                     await shop.make(running.pop(first % len(running)), second)
                 for _ in range(together // at_once if what == "claims" else 0):
-                    running += (await shop.store.claim(first, 5, shop.clock.now(), at_once)).jobs
+                    running += (await shop.store.claim(first, 5, at_once)).jobs
             histories.append([names[job.id] for job in running])
     assert histories[0] == histories[1]
 
@@ -174,7 +174,7 @@ async def test_a_start_is_kept_only_for_a_provider_that_asks(shop: Shop):
     await shop.claimed("chutes")
     await shop.queued("chutes", member=1)
     later = await shop.queued("pipelet", member=2)
-    claim = await shop.store.claim("pipelet", 9, shop.clock.now())
+    claim = await shop.store.claim("pipelet", 9)
     assert (claim.jobs, claim.look_again_at) == ((), shop.clock.now() + 0.5)
     shop.clock.time += 0.6
     assert (await shop.claimed()).id == later.id
@@ -340,8 +340,8 @@ async def test_a_start_that_fails_half_way_is_rebuilt_by_the_next_claim(tmp_path
     async with opened(path) as shop:
         store = SqliteJobStore(shop.database, shop.operator, shop.clock, shop.seen.append, point)
         with pytest.raises(RuntimeError):
-            await store.claim("pipelet", 10, shop.clock.now())
-        claim = await store.claim("pipelet", 10, shop.clock.now())
+            await store.claim("pipelet", 10)
+        claim = await store.claim("pipelet", 10)
         assert [job.id for job in claim.jobs] == [waits.id]
 
 

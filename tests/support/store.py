@@ -60,7 +60,7 @@ class Shop:
         )
 
     async def claimed(self, provider: str = "pipelet", concurrency: int = 1000) -> Job | None:
-        return next(iter((await self.store.claim(provider, concurrency, self.clock.now())).jobs), None)
+        return next(iter((await self.store.claim(provider, concurrency)).jobs), None)
 
     async def make(self, claimed: Job, evidence: Evidence = Evidence.MADE) -> Job:
         """The claimed job leaves its provider."""
