@@ -38,8 +38,8 @@ class Places:
         if (unserved := self.unserved(job)) is not None:
             return unserved
         if job.state.active and job.started_at is not None:
-            measured = await self._store.measured(job.request)
-            ready_at = None if measured is None else max(self._clock.now(), job.started_at + measured.median)
+            measured, now = await self._store.measured(job.request), self._clock.now()
+            ready_at = None if measured is None else max(now, _started_at(job, now) + measured.median)
             return Place(0, _grained(ready_at))
         ((_, place),) = await self.of_guild(job.to.guild_id, [job])
         return place
@@ -100,7 +100,7 @@ class Places:
     ) -> list[float]:
         now, paused = self._clock.now(), await self._paused(guild_id)
         seconds = {job.id: self._seconds(job, figures) for job in (*order, *waiting.active)}
-        runs = [Run(job.to.member_id, job.started_at or now, seconds[job.id]) for job in waiting.active]
+        runs = [Run(job.to.member_id, _started_at(job, now), seconds[job.id]) for job in waiting.active]
         limits, crowds = await self._policies.limits(guild_id), await self._of_providers(order, seconds)
         turns = [
             Turn(job.to.member_id, job.provider, seconds[job.id], math.inf if paused else max(job.not_before, at))
@@ -164,6 +164,11 @@ class Places:
 
 def _kind(job: Job) -> _Kind:
     return job.request.capability, job.request.model, job.request.size
+
+
+def _started_at(job: Job, now: float) -> float:
+    """Never later than `now`, also where the clock was set back since."""
+    return min(job.started_at or now, now)
 
 
 def _payable(order: Sequence[Job], waiting: Waiting) -> Iterable[float]:

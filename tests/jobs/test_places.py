@@ -11,7 +11,7 @@ from bot.domain.errors import StorageUnavailable
 from bot.domain.generation import Aspect, Capability, Quality
 from bot.domain.job import InQueue, JobState
 from bot.ports import Place
-from tests.support.rows import GUILD, LIMITS, MODERATOR, OTHER_MEMBER, job
+from tests.support.rows import GUILD, LIMITS, MODERATOR, OTHER_MEMBER, job, limits
 from tests.support.world import DIRECT, QUEUED, World, by, running
 
 
@@ -49,6 +49,16 @@ async def test_the_usual_time_is_the_median_of_what_was_measured(world: World):
     await with_figures(world, 10, 500, 30)
     measured = await world.store.measured((await world.ask(DIRECT)).request)
     assert (measured.median, measured.p90) == (pytest.approx(30, abs=1), pytest.approx(406, abs=1))
+
+
+async def test_a_clock_that_is_set_back_puts_nobody_s_time_hours_away(tmp_path: Path):
+    async with running(tmp_path, limits=limits(active_per_guild=1)) as world:
+        await with_figures(world, 60)
+        jobs = [await world.ask(DIRECT) for _ in range(2)]
+        await world.clock.advance(5)
+        world.clock.set_wall_clock(-36_000)
+        places = [await world.jobs.place(await world.job(job)) for job in jobs]
+        assert [place.ready_at - world.clock.now() for place in places] == pytest.approx([60, 120], abs=5)
 
 
 async def test_what_is_on_offer_says_its_price_and_its_times_at_the_usual_size(tmp_path: Path):
