@@ -11,7 +11,7 @@ from typing import Any
 
 from bot.domain.errors import ProviderError, Unauthorized, Unavailable
 from bot.domain.health import LONGEST_HOLD
-from bot.domain.job import Act, Cancelled, Cause, Completed, Failed, Job, RemoteHandle, RemoteStatus
+from bot.domain.job import Act, Cancelled, Cause, Completed, Failed, InProgress, Job, RemoteHandle, RemoteStatus
 from bot.jobs.agenda import Agenda
 from bot.jobs.bell import Bell
 from bot.jobs.estimate import Pace
@@ -42,11 +42,11 @@ class Watch:
     act: Act | None = None
     end: End | None = None
     dropped: bool = False
+    # Its provider was seen at work on it, so nothing can be withdrawn any more.
+    begun: bool = False
 
-    @property
-    def begun(self) -> bool:
-        """Its provider was seen at work on it, so nothing can be withdrawn any more."""
-        return self.plan.estimate.end is not None
+    def saw(self, status: RemoteStatus) -> None:
+        self.begun = self.begun or isinstance(status, InProgress)
 
 
 class Desk:
@@ -174,6 +174,7 @@ class Desk:
         now = self._clock.monotonic()
         self._agenda.answered()
         self.taken()
+        watch.saw(status)
         if isinstance(status, Completed | Failed | Cancelled):
             watch.end = status
             if isinstance(status, Completed) and (run := watch.plan.ran(now)) is not None:

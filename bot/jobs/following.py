@@ -158,8 +158,9 @@ class Following:
                 status = await provider.poll(handle)
             except ProviderError:
                 return False
+            if (watch := self._watches.get(job.id)) is not None:
+                watch.saw(status)
             if not isinstance(status, InQueue):
-                watch = self._watches.get(job.id)
                 return isinstance(status, Cancelled) and not (watch and watch.begun)
             await self._clock.sleep(_CANCEL_PAUSE)
         return False
