@@ -11,10 +11,9 @@ import sqlite3
 from collections.abc import Callable, Collection
 from pathlib import Path
 
-import discord
 import yarl
 
-from bot.client import CannotConnect, MatineeClient
+from bot.client import REFUSALS, CannotConnect, MatineeClient
 from bot.clock import RandomIdentity, SystemClock
 from bot.config import ConfigurationError, Settings
 from bot.delivery.channel import ChannelDelivery
@@ -86,8 +85,8 @@ class App:
             except CannotConnect as refusal:
                 log.error("%s", refusal)  # noqa: TRY400  # one line for the operator
                 return refusal.exit_code
-            except discord.HTTPException as error:
-                log.error("Discord refuses the commands: %s", error.text)  # noqa: TRY400
+            except REFUSALS as error:
+                log.error("Discord does not take the commands: %s", error)  # noqa: TRY400
                 return 1
             await self.policy_store.save_fact(_COMMANDS_FACT, mark or "")
             log.info("commands synced")
@@ -233,8 +232,8 @@ class App:
     async def _sync_commands(self) -> None:
         try:
             mark = await self.client.sync_commands(await self.policy_store.fact(_COMMANDS_FACT))
-        except discord.HTTPException as error:
-            log.error("the commands could not be synced, `matinee sync` tries again: %s", error.text)  # noqa: TRY400
+        except REFUSALS as error:
+            log.error("the commands could not be synced, `matinee sync` tries again: %s", error)  # noqa: TRY400
             return
         if mark is not None:
             log.info("commands synced")

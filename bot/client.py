@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 
 # What discord.py lets through when Discord cannot be reached or answers nonsense.
 NETWORK_TROUBLE = (aiohttp.ClientError, OSError, TimeoutError, json.JSONDecodeError)
+REFUSALS = (discord.HTTPException, discord.RateLimited, *NETWORK_TROUBLE)
 _TOKEN_REFUSED, _INTENTS_REFUSED = 4004, 4014
 _LONGEST_RATELIMIT_SECONDS = 60.0
 _LONGEST_PAUSE_SECONDS = 60.0
@@ -183,7 +184,7 @@ class MatineeClient(commands.AutoShardedBot):
                 raise CannotConnect("Discord refuses the bot's token: set a valid [discord] token", 78) from None
             except (discord.PrivilegedIntentsRequired, discord.ConnectionClosed) as error:
                 raise _refusal(error) from None
-            except (discord.HTTPException, discord.GatewayNotFound, discord.RateLimited, *NETWORK_TROUBLE) as error:
+            except (discord.GatewayNotFound, *REFUSALS) as error:
                 if self.is_closed():
                     return None
                 log.warning("Discord cannot be reached", extra={"why": type(error).__name__, "again_in": pause})
@@ -200,7 +201,7 @@ class MatineeClient(commands.AutoShardedBot):
     async def sync_commands(self, remembered: str | None) -> str | None:
         """Tell Discord about the commands when they are not those behind `remembered`; the new mark, None if unchanged.
 
-        Wants a client that is logged in; raises discord.HTTPException.
+        Wants a client that is logged in. Raises REFUSALS.
         """
         mark = self._command_mark()
         if mark == remembered:

@@ -10,12 +10,14 @@ import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
 import pytest_asyncio
 from e2e_kit import Scene, eventually, scene
 
+from bot.sandbox.discord import Fault
 from bot.sandbox.providers import ProviderFault
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -193,6 +195,25 @@ async def test_sync_tells_discord_and_a_start_does_not_repeat_what_it_knows(it: 
     assert syncs() == before + 1
     assert await it.stop() == 0
     it.stage.folder = kept
+
+
+@pytest.mark.parametrize("fault", [{"retry_after": 300}, {"drop": "before", "times": 2}], ids=str)
+async def test_commands_that_discord_does_not_take_now_keep_nobody_from_starting(
+    it: Scene, file: Path, fault: dict[str, Any]
+) -> None:
+    other = f"sqlite:///{file.with_name('other.db')}"
+    assert (await matinee("sync", "--config", str(file), MATINEE_STORAGE__URL=other)).code == 0
+    for _ in range(2):
+        it.discord.faults.add(Fault("PUT /applications/*/commands", **fault))
+    ended = await matinee("sync", "--config", str(file))
+    assert ended.code == 1, ended
+    assert "Discord does not take the commands" in ended.error
+    assert "Traceback" not in ended.error
+    it.stage.folder, kept = file.parent, it.stage.folder
+    await it.start()
+    assert await it.stop() == 0
+    it.stage.folder = kept
+    it.discord.faults.clear()
 
 
 async def test_settings_come_from_the_environment_and_secrets_from_files(it: Scene, tmp_path: Path) -> None:
