@@ -2,7 +2,8 @@
 
 closed     jobs go
 open       nobody is asked until a pause is over
-half-open  one attempt goes; a result closes the breaker, a failure opens it again for twice as long
+half-open  one attempt goes; a result closes the breaker, or, unless attempts kept failing, that a provider takes it
+           to make it later; a failure opens it again for twice as long
 """
 
 import math

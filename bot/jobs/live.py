@@ -1,4 +1,4 @@
-"""The jobs that have not ended, in memory: for completion and for queue messages, never for a decision."""
+"""The jobs that have not ended, in memory: who acts on one of them compares its row first."""
 
 from collections.abc import Iterator
 

@@ -6,7 +6,7 @@ INSERT INTO policies (guild_id, policy) VALUES (:guild_id, :policy)
 ON CONFLICT (guild_id) DO UPDATE SET policy = excluded.policy;
 
 -- name: insert_audit!
--- Append only: nothing updates or deletes these rows.
+-- Append only, until all of the guild is forgotten.
 INSERT INTO audit (guild_id, moderator_id, at, verb, before, after)
 VALUES (:guild_id, :moderator_id, :at, :verb, :before, :after);
 
