@@ -26,6 +26,8 @@ _BOOT = "import sys; sys.path[:] = sys.argv[4:]; from bot.media._worker import m
 _PASSED_ON = ("LD_LIBRARY_PATH",)
 _ENVIRONMENT = {"MALLOC_ARENA_MAX": "1"}
 _LINE_BYTES = 65536
+# To import what it needs, on a machine that is busy with everything else.
+_START_SECONDS = 60.0
 _COSTLY_SIGNALS = (-signal.SIGKILL, -signal.SIGXCPU)
 
 
@@ -94,6 +96,11 @@ class _Child:
 
     @property
     def alive(self) -> bool:
+        # The event loop hears of an end a moment later than the system.
+        try:
+            os.kill(self._process.pid, 0)
+        except ProcessLookupError:
+            return False
         return self._process.returncode is None
 
     async def ready(self) -> None:
@@ -151,13 +158,8 @@ class Children:
 
     async def start(self) -> None:
         """Raises ChildFailed when a child cannot import what it needs, OSError when none can be started."""
-        first = await _Child.spawn(self._module, self._limits)
-        try:
-            async with asyncio.timeout(self._limits.wall):
-                await first.ready()
-        except (TimeoutError, ChildFailed) as error:
-            await first.end()
-            raise ChildFailed(f"a media child does not start: {error}", costly=False) from error
+        first = await self._take()
+        self._busy.discard(first)
         self._spares.append(first)
         await asyncio.gather(*(self._add_spare() for _ in range(self._wanted - 1)))
 
@@ -180,10 +182,8 @@ class Children:
         line = json.dumps(order).encode() + b"\n"
         async with self._turns:
             child = await self._take()
-            self._busy.add(child)
             try:
                 async with asyncio.timeout(self._limits.wall):
-                    await child.ready()
                     with at_work():
                         answer = await child.answer(line)
                     # It ends by itself; killing it now would race with its exit for who reaps it.
@@ -201,18 +201,30 @@ class Children:
                 self._refill()
 
     async def _take(self) -> _Child:
+        """One that is ready, and counts as busy. A spare may have died since."""
+        while self._spares:
+            if await self._starts(child := self._spares.popleft()):
+                return child
+        if await self._starts(child := await _Child.spawn(self._module, self._limits)):
+            return child
+        raise ChildFailed("it does not get ready", costly=False)
+
+    async def _starts(self, child: _Child) -> bool:
+        self._busy.add(child)
+        started = False
+        try:
+            async with asyncio.timeout(_START_SECONDS):
+                await child.ready()
+            started = child.alive and not self._closed.is_set()
+        except (ChildFailed, TimeoutError):
+            pass
+        finally:
+            if not started:
+                self._busy.discard(child)
+                await child.end()
         if self._closed.is_set():
             raise Closing
-        while self._spares:
-            child = self._spares.popleft()
-            if child.alive:
-                return child
-            await child.end()
-        child = await _Child.spawn(self._module, self._limits)
-        if self._closed.is_set():  # while it was being started
-            await child.end()
-            raise Closing
-        return child
+        return started
 
     def _refill(self) -> None:
         missing = 0 if self._closed.is_set() else self._wanted - len(self._spares) - len(self._refills)
