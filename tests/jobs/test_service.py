@@ -10,6 +10,7 @@ import pytest
 
 from bot.domain.errors import (
     BadPicture,
+    Evidence,
     InvalidRequest,
     NoSuchModel,
     NotAllowed,
@@ -21,6 +22,7 @@ from bot.domain.errors import (
     Rule,
     Scope,
     StorageUnavailable,
+    Unavailable,
     UserError,
 )
 from bot.domain.generation import Asked, Capability, Quality
@@ -30,6 +32,7 @@ from tests.support.rows import CHANNEL, GUILD, MEMBER, MODERATOR, OTHER_GUILD, O
 from tests.support.world import DIRECT, QUEUED, World, by, running
 
 HERE = Destination(GUILD, CHANNEL, MEMBER, 20 * 2**20)
+BUSY = Unavailable("chutes", "busy", evidence=Evidence.REFUSED, status=503)
 PICTURE = Upload("image", "https://cdn.discordapp.com/first.png", 10)
 LAST = Upload("last_image", "https://cdn.discordapp.com/last.png", 10)
 
@@ -386,6 +389,40 @@ class TestCancelling:
                 await asyncio.gather(world.acknowledge(job), world.guilds.left(GUILD))
                 await world.clock.settle()
                 assert (await world.job(job)).state is JobState.CANCELLED
+
+    @pytest.mark.parametrize("model", [DIRECT, QUEUED])
+    async def test_nor_for_one_that_its_provider_sends_back_afterwards(self, tmp_path: Path, model: str):
+        async with running(tmp_path) as world:
+            world.studio.fail("generate", BUSY)
+            world.studio.fail("submit", BUSY)
+            world.studio.handover = 10
+            job = await world.ask(model)
+            await world.clock.advance(1)
+            await world.guilds.left(GUILD)
+            assert (await world.job(job)).state is JobState.SUBMITTING
+            await world.ended(job)
+            assert await world.state(job) == (JobState.CANCELLED, Cause.GUILD_LEFT)
+            assert await world.attempts() == [("E1", 503)]
+
+    async def test_nor_for_one_that_its_provider_takes_afterwards(self, tmp_path: Path):
+        async with running(tmp_path) as world:
+            world.studio.timeline, world.studio.handover = [(0, InQueue(3))], 10
+            job = await world.ask()
+            await world.clock.advance(1)
+            await world.guilds.left(GUILD)
+            assert (await world.job(job)).state is JobState.SUBMITTING
+            await world.ended(job)
+            assert await world.state(job) == (JobState.CANCELLED, Cause.GUILD_LEFT)
+            assert await world.attempts() == [("withdrawn", None)]
+
+    async def test_who_lets_the_bot_in_again_meanwhile_has_it_all(self, tmp_path: Path):
+        async with running(tmp_path) as world:
+            world.studio.fail("generate", BUSY)
+            job = await world.ask(DIRECT)
+            await world.clock.advance(1)
+            await world.guilds.left(GUILD)
+            await world.guilds.joined(GUILD)
+            assert (await world.ended(job)).state is JobState.DONE
 
 
 class TestRetrying:
