@@ -304,6 +304,12 @@ def test_whose_words_speak_of_money_is_as_its_adapter_says(adapter: type) -> Non
     assert billed(adapter.name) == adapter.billed
 
 
+def test_who_cancelled_it_at_its_provider_is_not_guessed() -> None:
+    # A stop may have come between our own wish and its commit.
+    job = JOB._replace(state=JobState.CANCELLED, cause=Cause.BY_PROVIDER, provider="pipelet")
+    assert "It was cancelled at Pipelet. Whether Pipelet bills it is not known." in texts.notice(job).content
+
+
 def test_a_failed_pipelet_job_says_what_is_not_known_about_its_bill() -> None:
     job = JOB._replace(state=JobState.LOST_RESULT, cause=Cause.FAILED, provider="pipelet")
     assert "Pipelet does not say whether a failed job is billed" in texts.notice(job).content

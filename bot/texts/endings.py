@@ -64,7 +64,7 @@ _REASONS: dict[Cause, _Reason] = {
     Cause.ARTIFACT_GONE: _Reason("the finished file is no longer on Matinee's disk", _COSTS_AGAIN),
     Cause.BY_MEMBER: _Reason("it was cancelled by the member who asked for it"),
     Cause.BY_MODERATOR: _Reason("it was cancelled by a moderator"),
-    Cause.BY_PROVIDER: _Reason("it was cancelled by {provider}", _ASK_LATER),
+    Cause.BY_PROVIDER: _Reason("it was cancelled at {provider}", _ASK_LATER),
     Cause.GUILD_LEFT: _Reason("Matinee was taken out of the guild where it was asked for"),
     Cause.NO_PERMISSION: _Reason("Matinee may not post files in that channel", _PERMISSIONS),
     Cause.CHANNEL_GONE: _Reason("the channel is gone or closed"),

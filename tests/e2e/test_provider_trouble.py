@@ -323,7 +323,7 @@ async def what_pipelet_ends_by_itself_is_told_with_its_reason(tmp_path: Path) ->
         assert notice.mention_everyone is False
         assert (await it.told(cancelled))["state"] == "cancelled"
         (notice,) = it.notices(cancelled)
-        assert "cancelled by Pipelet" in notice.content
+        assert "cancelled at Pipelet" in notice.content
 
 
 async def test_after_all_of_it_every_provider_still_makes_films(it: Scene) -> None:
