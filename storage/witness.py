@@ -14,6 +14,8 @@ from storage.database import OPENING_SECONDS, Database, load_queries
 log = logging.getLogger(__name__)
 
 _LONGEST = 200
+# SQLite counts no further.
+_MOST = 2**63 - 1
 # A stop waits for it.
 _PATIENCE = 1.0
 
@@ -94,7 +96,7 @@ def _read(path: Path) -> Mark | None:
     """None as well for a file that a broken disk has left unreadable."""
     try:
         with path.open(encoding="ascii") as file:
-            turns, attempt = json.loads(file.read(_LONGEST))
-        return Mark(int(turns), int(attempt))
-    except (OSError, ValueError, TypeError):
+            turns, attempt = map(int, json.loads(file.read(_LONGEST)))
+    except (OSError, ValueError, TypeError, OverflowError):
         return None
+    return Mark(turns, attempt) if max(turns, attempt) <= _MOST else None

@@ -103,7 +103,7 @@ async def test_who_has_not_counted_starts_before_holds_nothing(tmp_path: Path):
     assert await start(tmp_path) == 0
 
 
-@pytest.mark.parametrize("left", ["", "nonsense", "[1]", "[1, 2", "\u00e9"])
+@pytest.mark.parametrize("left", ["", "nonsense", "[1]", "[1, 2", "[1, 1e999]", "[1e30, 1]", "\u00e9"])
 async def test_a_file_that_cannot_be_read_counts_as_none(tmp_path: Path, backup: Path, left: str):
     (tmp_path / "matinee.witness").write_text(left, "utf-8")
     assert await start(tmp_path) == 1
