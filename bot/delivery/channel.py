@@ -63,7 +63,7 @@ class ChannelDelivery:
         self._limits = FileLimits(client, clock)
         self._history = History(client, self._line, clock)
         self._board = Board(client, self._line, clock)
-        self._notices = Notices(client, self._line, self._history, clock)
+        self._notices = Notices(self._line, self._history, clock)
         self._begun: set[str] = set()
 
     async def close(self) -> None:
@@ -72,7 +72,7 @@ class ChannelDelivery:
 
     async def findable(self, job: Job) -> bool:
         try:
-            return await self._history.readable(self._channel(job), anchor(job))
+            return await self._history.readable(self._history.channel(job), anchor(job))
         except Refused:
             return True
 
@@ -118,7 +118,7 @@ class ChannelDelivery:
         return self._client.is_ready() and self._client.get_guild(job.to.guild_id) is None
 
     async def _to_channel(self, job: Job, fitting: Fitting, doubt: _Doubt) -> Delivered:
-        channel = self._channel(job)
+        channel = self._history.channel(job)
         findable = None if doubt.doubtful else job.findable
         if await self._history.readable(channel, anchor(job)) if findable is None else findable:
             return await self._post(channel, job.to.guild_id, job, fitting, doubt)
@@ -150,7 +150,7 @@ class ChannelDelivery:
         return await self._send(channel, job.to.guild_id, job, fitting, doubt, age)
 
     async def _to_member(self, job: Job, fitting: Fitting, doubt: _Doubt) -> Delivered:
-        direct = await self._direct(job)
+        direct = await self._history.direct(job)
         if not doubt.unseen:
             return await self._post(direct, None, job, fitting, doubt)
         if (given := await self._given(direct, job)) is None:
@@ -161,19 +161,13 @@ class ChannelDelivery:
     async def _given_before(self, job: Job) -> Delivered | None:
         """The channel may have been closed when an earlier process posted the film, and be open now."""
         try:
-            return await self._given(await self._direct(job), job)
+            return await self._given(await self._history.direct(job), job)
         except Refused:
             return None
 
     async def _given(self, direct: discord.DMChannel, job: Job) -> Delivered | None:
         found, _ = await self._history.find(direct, anchor(job), holds_film(job))
         return None if found is None else Delivered(found.id, direct=True)
-
-    def _channel(self, job: Job) -> discord.PartialMessageable:
-        return self._client.get_partial_messageable(job.to.channel_id, guild_id=job.to.guild_id)
-
-    async def _direct(self, job: Job) -> discord.DMChannel:
-        return await self._line.patiently(lambda: self._client.create_dm(discord.Object(job.to.member_id)))
 
     async def _post(
         self, channel: discord.abc.Messageable, guild_id: int | None, job: Job, fitting: Fitting, doubt: _Doubt
@@ -263,7 +257,7 @@ class ChannelDelivery:
         if job.ack_message_id is None:
             raise Refused(Answer.MESSAGE_GONE)
         await self._board.leave(job)
-        return self._channel(job).get_partial_message(job.ack_message_id)
+        return self._history.channel(job).get_partial_message(job.ack_message_id)
 
     async def hand_over(self, job: Job, artifact: Artifact, limit: int, give: Give) -> int:
         async def attempt(film: Artifact) -> int:
@@ -293,7 +287,7 @@ class ChannelDelivery:
         asked = job.interaction_id
         latest = asked + (_ACKNOWLEDGED_WITHIN_MS << 22)
         try:
-            message, _ = await self._history.find(self._channel(job), asked, is_acknowledgement(job), latest)
+            message, _ = await self._history.find(self._history.channel(job), asked, is_acknowledgement(job), latest)
         except Refused:
             return None
         return message.id if message is not None else None

@@ -1,4 +1,4 @@
-"""Our own messages, found again (R7)."""
+"""Our own messages: where they are, and how they are found again (R7)."""
 
 from collections.abc import Callable, Iterator
 
@@ -19,6 +19,12 @@ _UNKNOWN_MESSAGE = 10008
 class History:
     def __init__(self, client: discord.Client, line: Line, clock: Clock) -> None:
         self._client, self._line, self._clock = client, line, clock
+
+    def channel(self, job: Job) -> discord.PartialMessageable:
+        return self._client.get_partial_messageable(job.to.channel_id, guild_id=job.to.guild_id)
+
+    async def direct(self, job: Job) -> discord.DMChannel:
+        return await self._line.patiently(lambda: self._client.create_dm(discord.Object(job.to.member_id)))
 
     async def find(
         self, channel: discord.abc.Messageable, after: int, wanted: Wanted, before: int | None = None

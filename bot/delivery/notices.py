@@ -17,8 +17,8 @@ log = logging.getLogger(__name__)
 
 
 class Notices:
-    def __init__(self, client: discord.Client, line: Line, history: History, clock: Clock) -> None:
-        self._client, self._line, self._history, self._clock = client, line, history, clock
+    def __init__(self, line: Line, history: History, clock: Clock) -> None:
+        self._line, self._history, self._clock = line, history, clock
 
     async def tell(self, job: Job, words: Message) -> None:
         """As `in_channel`, else to the member; give up where all are closed. Raises DeliveryRevoked."""
@@ -36,7 +36,7 @@ class Notices:
 
         Looks first whether it was told already. Raises DeliveryRevoked.
         """
-        channel = self._client.get_partial_messageable(job.to.channel_id, guild_id=job.to.guild_id)
+        channel = self._history.channel(job)
         try:
             await self._reply_or_write(channel, job, words)
         except Refused as refused:
@@ -60,16 +60,13 @@ class Notices:
     async def _told_directly(self, job: Job) -> bool:
         """Whether it was told when its guild was closed, which has let us in again."""
         try:
-            found, _ = await self._history.find(await self._direct(job), anchor(job), is_notice(job))
+            found, _ = await self._history.find(await self._history.direct(job), anchor(job), is_notice(job))
         except Refused:
             return False
         return found is not None
 
-    async def _direct(self, job: Job) -> discord.DMChannel:
-        return await self._line.patiently(lambda: self._client.create_dm(discord.Object(job.to.member_id)))
-
     async def _to_member(self, job: Job, words: Message) -> None:
-        await self._send(await self._direct(job), job, words)
+        await self._send(await self._history.direct(job), job, words)
 
     async def _send(
         self,
