@@ -78,11 +78,9 @@ class Core:
             store, delivery, submission, Fetching(artifacts, submission, clock), Paces(store, catalog, clock), clock,
             rules.stuck_seconds,
         )  # fmt: skip
-        gone = set[int]()
         self.runner = Runner(
             catalog=catalog, store=store, delivery=delivery, submission=submission, following=following, clock=clock,
             recovery=Recovery(store, artifacts, delivery, submission, clock), announcer=self.announcer, live=self.live,
-            gone=gone,
         )  # fmt: skip
         self.warden = Warden(
             catalog=catalog, store=store, policies=policies, stand_ins=stand_ins, live=self.live,
@@ -93,9 +91,7 @@ class Core:
             uploads=plugs.uploads, identity=identity, clock=clock, cancel_running=self.runner.cancel,
             resume=self.runner.resume, wake=self.runner.wake, room=plugs.room,
         )  # fmt: skip
-        self.guilds = Guilds(
-            store, plugs.departures, policies, self.live, clock, gone, self.runner.cancel, self.jobs.drop
-        )
+        self.guilds = Guilds(store, plugs.departures, policies, self.live, clock, self.runner.cancel, self.jobs.drop)
         self.housekeeping = Housekeeping(
             store, artifacts, pictures, catalog, self.guilds, clock, rules.keep_days, plugs.turn
         )  # fmt: skip

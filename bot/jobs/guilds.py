@@ -43,8 +43,7 @@ class Departures(Protocol):
 
 
 class Guilds:
-    """`gone` is kept up to date: who comes back to the queue later has to know. `cancel_running` asks a job's provider
-    to drop it; `drop` ends one that a moderator has not released."""
+    """`cancel_running` asks a job's provider to drop it; `drop` ends one that a moderator has not released."""
 
     def __init__(
         self,
@@ -53,35 +52,34 @@ class Guilds:
         policies: Policies,
         live: LiveJobs,
         clock: Clock,
-        gone: set[int],
         cancel_running: Callable[[Job, Cause], Awaitable[Job]],
         drop: Callable[[Job, Cause], Awaitable[Job]],
     ) -> None:
         self._store, self._departures, self._policies, self._live, self._clock = (
             store, departures, policies, live, clock
         )  # fmt: skip
-        self._gone, self._cancel_running, self._drop = gone, cancel_running, drop
+        self._cancel_running, self._drop = cancel_running, drop
 
     async def only(self, known: Collection[int]) -> None:
         """As `joined` for each of these guilds, and as `left` for every other one."""
-        self._gone.difference_update(known)
-        self._gone.update({job.to.guild_id for job in self._live} - set(known))
+        self._live.gone.difference_update(known)
+        self._live.gone.update({job.to.guild_id for job in self._live} - set(known))
         await self._departures.only(known, self._clock.now())
-        for guild_id in list(self._gone):
+        for guild_id in list(self._live.gone):
             await self._cancel_all(guild_id)
         for guild_id in await self._departures.among(known):
             await self.joined(guild_id)
 
     async def left(self, guild_id: int) -> None:
         """Nobody is there any more to show a film to: cancel what can be cancelled."""
-        self._gone.add(guild_id)
+        self._live.gone.add(guild_id)
         # First: providers may take their time, and the bot be let in again meanwhile.
         await self._departures.left(guild_id, self._clock.now())
         await self._cancel_all(guild_id)
 
     async def joined(self, guild_id: int) -> None:
         """Tell now how jobs ended when nobody there could be told. Nothing where the bot was all the time."""
-        self._gone.discard(guild_id)
+        self._live.gone.discard(guild_id)
         left = await self._departures.among([guild_id])
         if guild_id not in left:
             return

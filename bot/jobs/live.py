@@ -7,7 +7,11 @@ from bot.ports import Place
 
 
 class LiveJobs:
+    """`gone` are the guilds that the bot is not in any more, as far as this process has heard: who comes back to the
+    queue later has to know."""
+
     def __init__(self) -> None:
+        self.gone: set[int] = set()
         self._jobs: dict[str, Job] = {}
         self._of_guild: dict[int, dict[str, Job]] = {}
         self._places: dict[str, Place] = {}

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 from collections import Counter
-from collections.abc import Iterable, Set
+from collections.abc import Iterable
 
 from bot.domain.errors import DeliveryError, DeliveryRevoked, Stale, StorageUnavailable, Undeliverable
 from bot.domain.job import Act, Cause, Job, JobState
@@ -53,10 +53,7 @@ class Runner:
         announcer: Announcer,
         live: LiveJobs,
         clock: Clock,
-        gone: Set[int],
     ) -> None:
-        """`gone` are the guilds that the bot is not in any more, as far as this process has heard."""
-        self._gone = gone
         self._catalog, self._store, self._delivery = catalog, store, delivery
         self._submission, self._following, self._recovery = submission, following, recovery
         self._announcer, self._live, self._clock = announcer, live, clock
@@ -193,7 +190,7 @@ class Runner:
     def _rests(self, job: Job) -> bool:
         """Whether nothing is to be done for a job now: it was told, waits for its turn, or for the next process."""
         if job.state is JobState.QUEUED:
-            return job.discard is None and job.to.guild_id not in self._gone
+            return job.discard is None and job.to.guild_id not in self._live.gone
         if job.state is JobState.SUBMITTED:
             return self._closing or self._following.waits(job)
         return job.told
@@ -267,7 +264,7 @@ class Runner:
                 return await self._store.move(job, JobState.UNDELIVERABLE, cause=Cause.DISCORD_REFUSED, ended_at=now)
 
     async def _follow(self, job: Job) -> Job:
-        if job.to.guild_id in self._gone:
+        if job.to.guild_id in self._live.gone:
             job = await self.cancel(job, Cause.GUILD_LEFT)
             if job.state is not JobState.SUBMITTED:
                 return job
