@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Protocol
 
 from bot.domain.errors import Stale
-from bot.domain.job import ENDS, Cause, Job, JobState
+from bot.domain.job import Cause, Job, JobState
 from bot.jobs.live import LiveJobs
 from bot.jobs.policy import Policies
 from bot.ports import Clock, JobStore
@@ -83,18 +83,17 @@ class Guilds:
         left = await self._departures.among([guild_id])
         if guild_id not in left:
             return
-        for state in ENDS - {JobState.DONE}:
-            for job in await self._store.recent(guild_id, state=state, limit=_MOST):
-                if self._unheard(job, left[guild_id]):
-                    with contextlib.suppress(Stale):
-                        # Whoever has just tried in vain must not note that it was told: the epoch tells them.
-                        await self._store.note(job, told=False, epoch=job.epoch + 1)
+        for job in await self._store.recent(guild_id, limit=_MOST):
+            if self._unheard(job, left[guild_id]):
+                with contextlib.suppress(Stale):
+                    # Whoever has just tried in vain must not note that it was told: the epoch tells them.
+                    await self._store.note(job, told=False, epoch=job.epoch + 1)
         await self._departures.joined(guild_id)
 
     def _unheard(self, job: Job, left_at: float) -> bool:
         """Whether it ended when nobody could be told, and not so long ago that nobody waits for it."""
         ended_at = job.ended_at or 0.0
-        if ended_at < self._clock.now() - _REMEMBERED_SECONDS:
+        if job.state is JobState.DONE or ended_at < self._clock.now() - _REMEMBERED_SECONDS:
             return False
         return job.cause is Cause.GUILD_LEFT or ended_at > left_at - _JUST_BEFORE
 
