@@ -2,8 +2,9 @@
 
 import math
 import sqlite3
+from collections import defaultdict
 from dataclasses import replace
-from statistics import median, quantiles
+from statistics import mean, median, quantiles
 from typing import Any
 
 from bot.domain.forecast import Crowd
@@ -41,7 +42,14 @@ class Outlook:
         held = math.inf if taken >= places else None
         rows = self._queries.queues(connection, provider=provider, held=held)
         waiting = {row["guild_id"]: row["waiting"] for row in rows}
-        return Crowd(places, taken, self._queries.seconds_at(connection, provider=provider)["seconds"] or 0.0, waiting)
+        return Crowd(places, taken, self._seconds_at(connection, provider), waiting)
+
+    def _seconds_at(self, connection: sqlite3.Connection, provider: str) -> float:
+        """What a job there takes on the average, each counted as is usual for its kind: one may have taken a night."""
+        kinds = defaultdict[tuple[object, ...], list[float]](list)
+        for model, capability, size, seconds in self._queries.made_at(connection, provider=provider):
+            kinds[model, capability, size].append(seconds)
+        return mean([median(seconds) for seconds in kinds.values() for _ in seconds] or [0.0])
 
     def measured(self, connection: sqlite3.Connection, request: GenerationRequest) -> Measured | None:
         rows = self._queries.made_seconds(

@@ -12,16 +12,13 @@ LEFT JOIN policies USING (guild_id)
 WHERE lanes.provider = :provider AND (lanes.until IS NULL OR lanes.until = :held)
       AND (policy IS NULL OR json_extract(policy, '$.pause') IS NULL);
 
--- name: seconds_at^
--- How long the last fifty jobs of a provider took, on the average.
-SELECT avg(seconds) AS seconds
-FROM (
-    SELECT settled_steady - started_steady AS seconds
-    FROM attempts
-    WHERE provider = :provider AND evidence = 'made'
-    ORDER BY id DESC
-    LIMIT 50
-);
+-- name: made_at
+-- How long the last fifty jobs of a provider took, of whatever kind.
+SELECT model, capability, size, settled_steady - started_steady AS seconds
+FROM attempts
+WHERE provider = :provider AND evidence = 'made'
+ORDER BY id DESC
+LIMIT 50;
 
 -- name: made_seconds
 -- How long the last fifty of this model and size took from start to result.

@@ -61,6 +61,18 @@ async def test_a_clock_that_is_set_back_puts_nobody_s_time_hours_away(tmp_path: 
         assert [place.ready_at - world.clock.now() for place in places] == pytest.approx([60, 120], abs=5)
 
 
+async def test_one_film_that_took_a_night_does_not_date_all_others(world: World):
+    world.providers[1].concurrency = 1
+    await with_figures(world, *[60] * 9)
+    slept_over = await world.ask(DIRECT)
+    await world.clock.advance(5)
+    await world.clock.leap(36_000)
+    await world.ended(slept_over)
+    jobs = [await world.ask(DIRECT, guild=guild) for guild in range(1, 7)]
+    place = await world.jobs.place(await world.job(jobs[-1]))
+    assert place.ready_at - world.clock.now() == pytest.approx(360, abs=30)
+
+
 async def test_what_is_on_offer_says_its_price_and_its_times_at_the_usual_size(tmp_path: Path):
     async with running(tmp_path, prices={QUEUED: 6}) as world:
         await world.ended(await world.ask(QUEUED, quality=Quality.HIGH))
