@@ -305,7 +305,8 @@ class ChannelDelivery:
         if in_place is None:
             await self._end_queue_message(job, only=not noticed and job.state is not JobState.DONE)
         if noticed:
-            await self._notices.tell(job, texts.notice(job, self._keep_days))
+            direct = texts.notice(job, self._keep_days, direct=True)
+            await self._notices.tell(job, texts.notice(job, self._keep_days), direct)
         elif in_place is not None:
             await self._notices.in_channel(job, texts.pointer(job, in_place))
 

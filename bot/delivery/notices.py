@@ -20,14 +20,14 @@ class Notices:
     def __init__(self, line: Line, history: History, clock: Clock) -> None:
         self._line, self._history, self._clock = line, history, clock
 
-    async def tell(self, job: Job, words: Message) -> None:
-        """As `in_channel`, else to the member; give up where all are closed. Raises DeliveryRevoked."""
+    async def tell(self, job: Job, words: Message, direct: Message) -> None:
+        """As `in_channel`, else `direct` to the member; give up where all are closed. Raises DeliveryRevoked."""
         if job.cause is Cause.GUILD_LEFT and await self._told_directly(job):
             return
         if await self.in_channel(job, words):
             return
         try:
-            await self._to_member(job, words)
+            await self._to_member(job, direct)
         except Refused as refused:
             log.warning("the member could not be told", extra={"job": job.id, "why": str(refused)})
 

@@ -9,8 +9,9 @@ from bot.texts.words import billed, code, in_place_of, inert, link, maker, name,
 
 _RETRY_LABEL = "Retry"
 _ASK_LATER = "Try again in a few minutes, or choose another model."
-_COSTS_AGAIN = "Press Retry to ask again; that may cost again."
-_ASK_AGAIN = "Press Retry to ask again."
+_PRESS, _ASK = "Press Retry to ask again", "Ask again in an open channel"
+_COSTS_AGAIN = f"{_PRESS}; that may cost again."
+_ASK_AGAIN = f"{_PRESS}."
 _PERMISSIONS = "To post there, Matinee needs the permissions View Channel, Send Messages and Attach Files."
 
 
@@ -114,14 +115,16 @@ def _ending(job: Job, keep_days: float) -> tuple[str, str]:
     return "failed", _story(job, keep_days, advise=True)
 
 
-def notice(job: Job, keep_days: float = 7) -> Message:
-    """The short reply that reaches the requester; an edit of the queue message notifies nobody."""
+def notice(job: Job, keep_days: float = 7, *, direct: bool = False) -> Message:
+    """The short reply that reaches the requester; an edit of the queue message notifies nobody. `direct`: it is read in
+    direct messages, where nothing can be asked for."""
     word = "was cancelled" if job.state is JobState.CANCELLED else "failed"
+    story = _story(job, keep_days, advise=True)
     content = (
         f"<@{job.to.member_id}> your {noun(job)} {word} (job `{job.id}`, {name(job.request.model)}).\n"
-        f"{_story(job, keep_days, advise=True)}"
+        f"{story.replace(_PRESS, _ASK) if direct else story}"
     )
-    return Message(content, _retry(job), job.to.member_id)
+    return Message(content, () if direct else _retry(job), job.to.member_id)
 
 
 def pointer(job: Job, message_id: int) -> Message:

@@ -142,6 +142,16 @@ async def test_what_cannot_be_told_in_the_channel_is_told_to_the_requester(scene
     assert job.id in message.content
 
 
+async def test_directly_nobody_is_shown_a_button_that_works_in_a_channel_only(scene: Scene):
+    job = await scene.job(JobState.AMBIGUOUS, cause=Cause.NO_ANSWER)
+    scene.channel.delete()
+    await scene.delivery.tell(job)
+    (message,) = scene.direct
+    assert message.buttons == []
+    assert "Retry" not in message.content
+    assert "Ask again in an open channel; that may cost again." in message.content
+
+
 async def test_when_the_channel_is_gone_the_requester_is_told(scene: Scene):
     job = await scene.job(JobState.UNDELIVERABLE, cause=Cause.CHANNEL_GONE)
     scene.channel.delete()
