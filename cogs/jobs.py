@@ -94,13 +94,15 @@ class JobsCog(CoreCog, name="Jobs"):
 
 
 def _belongs(button: Button, interaction: Interaction, job: Job) -> bool:
-    """Whether the pressed message is one of ours about this very job, in its channel."""
+    """Whether the pressed message is one of ours about this very job, in its channel or a private answer."""
     message, own = interaction.message, interaction.client.user
-    if message is None or own is None or interaction.channel_id != job.to.channel_id or message.author.id != own.id:
+    if message is None or own is None or message.author.id != own.id:
         return False
     names_it = f"`{job.id}`" in message.content
-    if button.verb is Verb.CANCEL:
-        return message.id == job.ack_message_id if job.ack_message_id is not None else names_it
     if button.verb is Verb.DISCARD:
         return message.flags.ephemeral and names_it
+    if interaction.channel_id != job.to.channel_id:
+        return False
+    if button.verb is Verb.CANCEL:
+        return message.id == job.ack_message_id if job.ack_message_id is not None else names_it
     return message.id == job.ack_message_id or names_it

@@ -74,6 +74,16 @@ async def test_a_job_that_cannot_be_stopped_offers_to_throw_its_result_away(worl
     assert (await world.matinee.only_job()).discard
 
 
+async def test_what_was_cancelled_from_another_channel_is_thrown_away_from_there(world: World) -> None:
+    job, _ = await world.ask(model="wan2.1-14b")
+    await claimed(world, job)
+    elsewhere = world.guild.create_text_channel("elsewhere")
+    result = await world.alice.slash(elsewhere, "cancel", job=job.id)
+    assert result.response is not None
+    assert "thrown away" in words(await world.alice.click(result.response, label="Throw the result away"))
+    assert (await world.matinee.only_job()).discard is Cause.BY_MEMBER
+
+
 async def test_retry_asks_again_as_a_new_job_with_its_own_public_message_and_only_once(world: World) -> None:
     job, _ = await world.ask()
     ended = await ambiguous(world, job)
