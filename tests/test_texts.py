@@ -304,6 +304,11 @@ def test_whose_words_speak_of_money_is_as_its_adapter_says(adapter: type) -> Non
     assert billed(adapter.name) == adapter.billed
 
 
+def test_a_model_may_be_missing_because_of_the_configuration_here() -> None:
+    job = JOB._replace(state=JobState.REFUSED, cause=Cause.MODEL_GONE)
+    assert "Chutes does not offer this model here any more. Nothing was spent." in texts.notice(job).content
+
+
 def test_who_cancelled_it_at_its_provider_is_not_guessed() -> None:
     # A stop may have come between our own wish and its commit.
     job = JOB._replace(state=JobState.CANCELLED, cause=Cause.BY_PROVIDER, provider="pipelet")

@@ -50,7 +50,7 @@ _REASONS: dict[Cause, _Reason] = {
         "Choose another model; `/models` lists them.",
     ),
     Cause.MODEL_GONE: _Reason(
-        "{provider} does not offer this model any more", "Choose another one; `/models` lists them."
+        "{provider} does not offer this model here any more", "Choose another one; `/models` lists them."
     ),
     Cause.NO_ANSWER: _Reason("{provider} may have made it, but no usable answer came back", _COSTS_AGAIN),
     Cause.RESTARTED: _Reason("Matinee was restarted while {provider} was making it", _COSTS_AGAIN),
