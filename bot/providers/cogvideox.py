@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from bot.domain.errors import Evidence, Unavailable
+from bot.domain.errors import BadResponse, Evidence, Rejected, Unavailable
 from bot.domain.generation import Capability, GenerationRequest, ModelSpec, Option
 from bot.providers._body import encode, spec_of
 from bot.providers._decoders import Raw
@@ -92,10 +92,19 @@ class CogVideoXProvider:
         return f"healthy: {info.model}, {frames.min_frames} to {frames.max_frames} frames"
 
     async def generate(self, request: GenerationRequest, images: Sequence[Path], into: Path) -> None:
+        if request.model != self._model.id:
+            await self._ask_for_its_model()
         spec = spec_of(self.name, self.models(), request)
         body = await encode(spec, request, images)
         async with self._http.once(HOLD_OPEN, "POST", self._base + spec.path, self._total, body) as reply:
             await reply.save(into, Raw())
+
+    async def _ask_for_its_model(self) -> None:
+        """It may have been down when this process started, and be the one that was asked for all the same."""
+        try:
+            await self._info()
+        except (Unavailable, BadResponse, Rejected) as error:
+            raise self._down(error.detail) from None
 
     async def close(self) -> None:
         await self._http.close()

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,8 @@ from adapter_contract import (
 )
 from wire_servers import Connection, Script, answering, serving
 
-from bot.domain.errors import BadResponse, Rejected, Unavailable
-from bot.domain.generation import Asked, Capability, OutOfBounds, plan
+from bot.domain.errors import BadResponse, Evidence, Rejected, Unavailable
+from bot.domain.generation import Asked, Capability, GenerationRequest, OutOfBounds, plan
 from bot.providers._http import Wire
 from bot.providers.cogvideox import CogVideoXProvider
 
@@ -48,6 +49,11 @@ def with_config(**changes: object) -> dict[str, object]:
     return {**INFO, "config": {**INFO["config"], **changes}}
 
 
+def planned_with(info: dict[str, object]) -> GenerationRequest:
+    """By an earlier process, which had read that description."""
+    return replace(request_for(made("http://localhost:9000").models()[0]), model=str(info["model"]), frames=20)
+
+
 class TestGenerate(HoldOpenContract):
     def adapter(self, origin: str, wire: Wire = QUICK, limit: float = PATIENT) -> CogVideoXProvider:
         return made(origin, wire, limit)
@@ -57,6 +63,15 @@ class TestGenerate(HoldOpenContract):
 
     async def call(self, adapter: CogVideoXProvider, into: Path) -> None:
         await adapter.generate(request_for(adapter.models()[0]), [], into)
+
+    async def test_a_request_for_a_model_that_is_gone_is_refused_unsent(self, tmp_path: Path) -> None:
+        async with serving(telling(INFO)) as server:
+            adapter = made(server.origin)
+            error = await failure_of(adapter.generate(planned_with({"model": "gone"}), [], tmp_path / "part"))
+            assert (type(error), "not offered" in error.detail) == (Rejected, True)
+            # Its server is the one to say which it has.
+            assert [received.target for received in server.received] == ["/info"]
+            await adapter.close()
 
 
 class TestRefresh(AskContract, BodyContract):
@@ -140,6 +155,32 @@ async def test_a_request_planned_with_old_bounds_is_refused_unsent(tmp_path: Pat
         assert type(error) is Rejected
         assert "frames" in error.detail
         assert [received.target for received in server.received] == ["/info"]
+        await adapter.close()
+
+
+async def test_a_server_that_was_down_at_the_start_is_asked_for_its_model_before_a_job_is_refused(
+    tmp_path: Path,
+) -> None:
+    async def film(connection: Connection) -> None:
+        while True:
+            received = await connection.request()
+            await connection.answer(200, json.dumps(INFO).encode() if received.target == "/info" else b"film")
+
+    async with serving(film) as server:
+        adapter = made(server.origin)
+        await adapter.generate(planned_with(INFO), [], tmp_path / "part")
+        assert (tmp_path / "part").read_bytes() == b"film"
+        assert [received.method for received in server.received] == ["GET", "POST"]
+        await adapter.close()
+
+
+@pytest.mark.parametrize("answer", [answering(200, b"[]"), answering(503), answering(404), None])
+async def test_while_it_is_still_down_the_job_waits(answer: Script | None, tmp_path: Path) -> None:
+    async with serving(answer or answering(500)) as server:
+        adapter = made(server.origin if answer else "http://127.0.0.1:9")
+        error = await failure_of(adapter.generate(planned_with(INFO), [], tmp_path / "part"))
+        assert (type(error), error.evidence) == (Unavailable, Evidence.NOT_SENT)
+        assert {received.target for received in server.received} <= {"/info"}
         await adapter.close()
 
 
