@@ -78,7 +78,7 @@ class JobsCog(CoreCog, name="Jobs"):
 
     async def _discard(self, interaction: Interaction, job_id: str) -> None:
         job = await during(interaction, self.core.clock, self.core.jobs.throw_away(job_id, by(interaction)))
-        await say(interaction, texts.thrown_away(job))
+        await say(interaction, after_cancel(job) if job.state is JobState.CANCELLED else texts.thrown_away(job))
 
     async def _retry(self, interaction: Interaction, job_id: str) -> None:
         core, place = self.core, here(interaction)

@@ -245,8 +245,12 @@ class Jobs:
         raise NotAllowed(Rule.HELD if job.state is JobState.HELD else Rule.TOO_LATE, job.id)
 
     async def throw_away(self, job_id: str, by: By) -> Job:
-        """The running job is paid for whatever happens; its result will not be posted. Raises NotAllowed."""
+        """The running job may be paid for whatever happens; its result will not be posted. Raises NotAllowed.
+
+        One that its provider has sent back to the queue meanwhile is CANCELLED instead."""
         job = await self.find(job_id, by)
+        if job.state is JobState.QUEUED:
+            return await self.cancel(job_id, by)
         if not job.state.active:
             raise NotAllowed(Rule.TOO_LATE, job.id)
         try:

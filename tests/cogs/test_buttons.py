@@ -74,6 +74,18 @@ async def test_a_job_that_cannot_be_stopped_offers_to_throw_its_result_away(worl
     assert (await world.matinee.only_job()).discard
 
 
+async def test_what_its_provider_has_sent_back_meanwhile_is_not_thrown_away_but_cancelled(world: World) -> None:
+    job, message = await world.ask(model="wan2.1-14b")
+    started = await claimed(world, job)
+    result = await world.alice.click(message, label="Cancel")
+    await world.matinee.store.settle(started, Evidence.REFUSED, JobState.QUEUED, cause=Cause.BUSY)
+    assert result.response is not None
+    answer = words(await world.alice.click(result.response, label="Throw the result away"))
+    assert answer.startswith(f"Job `{job.id}` is cancelled.")
+    ended = await world.matinee.only_job()
+    assert (ended.state, ended.cause) == (JobState.CANCELLED, Cause.BY_MEMBER)
+
+
 async def test_what_was_cancelled_from_another_channel_is_thrown_away_from_there(world: World) -> None:
     job, _ = await world.ask(model="wan2.1-14b")
     await claimed(world, job)
