@@ -6,6 +6,7 @@ from bot.domain.generation import Capability, ModelSpec, Option, duration_bounds
 from bot.domain.job import Job, JobState
 from bot.domain.messages import Button, Message, Verb
 from bot.ports import Offer
+from bot.texts.endings import spent
 from bot.texts.words import billed, link, listed, maker, name, noun, number, one_page, pages, plain, span, when
 
 _COMMANDS = {
@@ -71,7 +72,7 @@ def accepted(job: Job, message_id: int) -> str:
 
 
 def cancelled(job: Job) -> str:
-    return f"Job `{job.id}` is cancelled." + ("" if job.made_at or job.started_at else " Nothing was spent.")
+    return f"Job `{job.id}` is cancelled. {spent(job)}"
 
 
 def still_running(job: Job) -> Message:

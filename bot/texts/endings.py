@@ -170,7 +170,7 @@ def _story(job: Job, keep_days: float, *, advise: bool) -> str:
     what = reason.what.format(provider=provider, price=code(price, 20), most=code(most, 20))
     words = _words(job)
     detail = f": {code(words)}" if words else ""
-    sentences = [f"{what[:1].upper()}{what[1:]}{detail}.", _spent(job, provider)]
+    sentences = [f"{what[:1].upper()}{what[1:]}{detail}.", spent(job)]
     if job.state is JobState.UNDELIVERABLE:
         sentences.append(
             f"The file is kept for {number(keep_days)} days: `/show job:{job.id}` in an open channel delivers it, free."
@@ -191,7 +191,8 @@ def _words(job: Job) -> str:
     return said if said != job.detail or job.cause in _QUOTED else ""
 
 
-def _spent(job: Job, provider: str) -> str:
+def spent(job: Job) -> str:
+    provider = maker(job.provider)
     unknown = job.state is JobState.LOST_RESULT and job.cause in (Cause.STUCK, Cause.RESULT_GONE, Cause.MODEL_GONE)
     uncertain = job.state is JobState.AMBIGUOUS or job.held_from is not None or unknown
     made = job.made_at is not None or job.state in _MADE

@@ -81,7 +81,7 @@ async def test_what_its_provider_has_sent_back_meanwhile_is_not_thrown_away_but_
     await world.matinee.store.settle(started, Evidence.REFUSED, JobState.QUEUED, cause=Cause.BUSY)
     assert result.response is not None
     answer = words(await world.alice.click(result.response, label="Throw the result away"))
-    assert answer.startswith(f"Job `{job.id}` is cancelled.")
+    assert answer == f"Job `{job.id}` is cancelled. Nothing was spent."
     ended = await world.matinee.only_job()
     assert (ended.state, ended.cause) == (JobState.CANCELLED, Cause.BY_MEMBER)
 
