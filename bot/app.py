@@ -88,8 +88,11 @@ class App:
             except REFUSALS as error:
                 log.error("Discord does not take the commands: %s", error)  # noqa: TRY400
                 return 1
-            await self.policy_store.save_fact(_COMMANDS_FACT, mark or "")
             log.info("commands synced")
+            # Beside a process that runs nothing is written (`caution`): its next start syncs once more.
+            with contextlib.suppress(InUseError, StorageUnavailable):
+                async with sole_tenant(self._settings.storage.path, 0):
+                    await self.policy_store.save_fact(_COMMANDS_FACT, mark or "")
             return 0
 
     async def _build(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import re
 import sqlite3
@@ -193,7 +194,19 @@ async def test_sync_tells_discord_and_a_start_does_not_repeat_what_it_knows(it: 
     it.stage.folder, kept = file.parent, it.stage.folder
     await it.start()
     assert syncs() == before + 1
+
+    def remembered() -> list[dict[str, Any]]:
+        return it.rows("SELECT value FROM facts WHERE name = 'commands'")
+
+    # Beside a process that runs it writes nothing: SQLite may not take two that do.
+    assert len(remembered()) == 1
+    with contextlib.closing(sqlite3.connect(it.database, isolation_level=None)) as connection:
+        connection.execute("DELETE FROM facts WHERE name = 'commands'")
+    assert (await matinee("sync", "--config", str(file))).code == 0
+    assert remembered() == []
     assert await it.stop() == 0
+    assert (await matinee("sync", "--config", str(file))).code == 0
+    assert len(remembered()) == 1
     it.stage.folder = kept
 
 
