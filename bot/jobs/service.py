@@ -248,15 +248,17 @@ class Jobs:
         """The running job may be paid for whatever happens; its result will not be posted. Raises NotAllowed.
 
         One that its provider has sent back to the queue meanwhile is CANCELLED instead."""
-        job = await self.find(job_id, by)
+        for _ in range(3):
+            with contextlib.suppress(Stale):
+                return await self._throw_away(await self.find(job_id, by), by)
+        raise NotAllowed(Rule.TOO_LATE, job_id)
+
+    async def _throw_away(self, job: Job, by: By) -> Job:
         if job.state is JobState.QUEUED:
-            return await self.cancel(job_id, by)
+            return await self._cancel(job, by)
         if not job.state.active:
             raise NotAllowed(Rule.TOO_LATE, job.id)
-        try:
-            return await self._store.note(job, discard=_cause(job, by), act=_act(job, by, "result thrown away"))
-        except Stale:
-            raise NotAllowed(Rule.TOO_LATE, job.id) from None
+        return await self._store.note(job, discard=_cause(job, by), act=_act(job, by, "result thrown away"))
 
     async def draft_retry(self, job_id: str, by: By, file_limit: int, parent_id: int | None = None) -> Draft:
         """The same request again, seed and pictures included. Raises UserError."""

@@ -353,6 +353,15 @@ class TestCancelling:
             await world.ended(job)
             assert await rule(world.jobs.throw_away(job.id, by())) is Rule.TOO_LATE
 
+    async def test_what_starts_or_moves_on_while_it_is_thrown_away_is_thrown_away(self, tmp_path: Path):
+        async with running(tmp_path) as world:
+            for _ in range(20):
+                job = await world.ask()
+                gone = await world.jobs.throw_away(job.id, by())
+                assert gone.state is JobState.CANCELLED or gone.discard is Cause.BY_MEMBER
+                assert (await world.ended(job)).state is JobState.CANCELLED
+            assert world.theatre.films == {}
+
     async def test_a_guild_that_was_left_is_paid_for_no_more(self, tmp_path: Path):
         async with running(tmp_path) as world:
             world.studio.timeline = [(0, InQueue(3))]
