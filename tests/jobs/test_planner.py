@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain.errors import BadResponse, Evidence, Rejected, Unauthorized, Unavailable
-from bot.domain.job import InProgress, InQueue, Unknown
+from bot.domain.job import InProgress, InQueue, RemoteStatus, Unknown
 from bot.jobs.estimate import Pace
 from bot.jobs.planner import LONGEST, LONGEST_IN_QUEUE, SHORTEST, Gone, Plan, Stuck
 
@@ -166,11 +166,19 @@ class TestTrouble:
         told.saw(InProgress(2, 4), 30, PACE)
         assert told.moved_at == 30
 
-    def test_what_goes_back_and_forth_does_not_move(self):
-        told = plan((10, InQueue(4)), (20, InProgress(2, 4)))
-        for status in (InQueue(3), InProgress(), InProgress(1, 4), Unknown("NEW"), InProgress(2, 4)):
-            told.saw(status, 30, PACE)
+    @pytest.mark.parametrize(
+        ("before", "after"),
+        [(InQueue(4), InQueue(3)), (InQueue(0), InProgress()), (InProgress(), InProgress(1, 4))],
+    )
+    def test_and_only_what_is_further_than_ever(self, before: RemoteStatus, after: RemoteStatus):
+        told = plan((10, before), (20, after), (30, before), (40, Unknown("NEW")), (50, after))
         assert told.moved_at == 20
+
+    def test_however_it_is_counted(self):
+        assert plan((10, InProgress(2, 4)), (20, InProgress(3, 24))).moved_at == 10
+
+    def test_a_word_that_nobody_knows_is_no_news(self):
+        assert plan((10, Unknown("NEW"))).moved_at == plan().moved_at
 
 
 class TestHowLongItTook:
