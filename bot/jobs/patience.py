@@ -38,10 +38,12 @@ def next_try(error: ProviderError, tries: int, first_try_at: float, now: float, 
         if error.status == _TOO_MANY_REQUESTS:
             # No try is used up that could be counted: it is age that makes the pauses longer.
             patience, pause = _RATE_LIMITED, max(_FIRST_PAUSE, now - first_try_at)
+            if error.retry_after is not None:
+                pause = max(_LEAST_RETRY_AFTER, error.retry_after, _SHARE_OF_AGE * (now - first_try_at))
         elif error.evidence is not Evidence.NOT_SENT:
-            patience, pause = _BUSY, _FIRST_PAUSE * _BUSY_GROWTH ** (tries - 1)
-        if error.retry_after is not None:
-            pause = max(_LEAST_RETRY_AFTER, error.retry_after, _SHARE_OF_AGE * (now - first_try_at))
+            patience, left = _BUSY, max(_FIRST_PAUSE, first_try_at + _BUSY.seconds - now)
+            # A second, told by whoever stands before it, loads no model either.
+            pause = max(error.retry_after or 0.0, min(_FIRST_PAUSE * _BUSY_GROWTH ** (tries - 1), left))
     pause = min(pause, LONGEST_HOLD)
     if tries >= patience.tries or now + pause > first_try_at + patience.seconds:
         return None

@@ -10,8 +10,8 @@ from bot.texts.progress import queue_message
 from tests.support.world import DIRECT, World
 
 
-def cold() -> Unavailable:
-    return Unavailable("chutes", "starting", evidence=Evidence.REFUSED, status=503)
+def cold(retry_after: float | None = None) -> Unavailable:
+    return Unavailable("chutes", "starting", evidence=Evidence.REFUSED, status=503, retry_after=retry_after)
 
 
 @pytest.mark.parametrize("minutes", [1, 2, 3])
@@ -31,3 +31,13 @@ async def test_its_five_tries_are_spread_over_the_five_minutes(world: World):
     await world.ended(await world.ask(DIRECT))
     tries = [at for at, call in world.studio.calls if call == "refuse"]
     assert [later - earlier for earlier, later in itertools.pairwise(tries)] == [5, 15, 45, 135]
+
+
+@pytest.mark.parametrize(
+    ("said", "pauses"), [(0, [5, 15, 45, 135]), (1, [5, 15, 45, 135]), (20, [20, 20, 45, 135]), (70, [70, 70, 70, 90])]
+)
+async def test_and_come_no_sooner_than_it_says(world: World, said: float, pauses: list[float]):
+    world.studio.fail("refuse", *[cold(retry_after=said)] * 5)
+    await world.ended(await world.ask(DIRECT))
+    tries = [at for at, call in world.studio.calls if call == "refuse"]
+    assert [later - earlier for earlier, later in itertools.pairwise(tries)] == pauses
