@@ -12,6 +12,8 @@ import pytest
 from playwright.async_api import Browser, ConsoleMessage, Locator, Page, ViewportSize, async_playwright, expect
 
 CHROMIUM = Path("/usr/bin/chromium")
+# Milliseconds: a busy machine draws and encodes a picture in its own time.
+PATIENCE = 20_000
 ARGUMENTS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -28,6 +30,7 @@ async def chromium() -> AsyncIterator[Browser]:
     """Skips the test, visibly, where there is no Chromium."""
     if not CHROMIUM.exists():
         pytest.skip(f"no Chromium at {CHROMIUM}")
+    expect.set_options(timeout=PATIENCE)
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         try:
@@ -49,7 +52,7 @@ class PageDriver:
     async def __aenter__(self) -> Self:
         self._context = await self._browser.new_context(viewport=self._viewport)
         self.page = await self._context.new_page()
-        self.page.set_default_timeout(10_000)
+        self.page.set_default_timeout(PATIENCE)
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.page.on("console", self._console)
         return self

@@ -404,7 +404,7 @@ async def test_several_results_at_once_are_all_kept(artifacts: CheckedArtifacts)
 
 
 async def test_work_that_takes_too_long_is_ended(tmp_path: Path) -> None:
-    artifacts = CheckedArtifacts(tmp_path, seconds=0.05)
+    artifacts = CheckedArtifacts(tmp_path, seconds=0.001)
     with pytest.raises(UnusableMedia, match="gave up"):
         await keep(artifacts, kit.film())
     await artifacts.close()
