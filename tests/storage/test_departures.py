@@ -24,6 +24,16 @@ async def left(shop: Shop, guild: int = GUILD) -> int:
     return count
 
 
+async def begun(shop: Shop, departures: SqliteDepartures) -> asyncio.Task[set[int]]:
+    """A guild with many jobs begins to be forgotten."""
+    await lived_in(shop, GUILD, 1000)
+    await lived_in(shop, OTHER_GUILD, 1)
+    await departures.left(GUILD, 5.0)
+    forgetting = asyncio.create_task(departures.forget(9.0))
+    await asyncio.sleep(0)
+    return forgetting
+
+
 @pytest.fixture
 def departures(shop: Shop) -> SqliteDepartures:
     return SqliteDepartures(shop.database)
@@ -57,11 +67,7 @@ async def test_a_guild_is_forgotten_without_a_look_at_the_others(shop: Shop, dep
 
 
 async def test_a_guild_with_many_jobs_is_forgotten_a_little_at_a_time(shop: Shop, departures: SqliteDepartures):
-    await lived_in(shop, GUILD, 1000)
-    await lived_in(shop, OTHER_GUILD, 1)
-    await departures.left(GUILD, 5.0)
-    forgetting = asyncio.create_task(departures.forget(9.0))
-    await asyncio.sleep(0)
+    forgetting = await begun(shop, departures)
     # Whoever writes meanwhile has its turn long before all of them are gone.
     await departures.joined(GUILD + 100)
     assert await left(shop) > 500
@@ -71,11 +77,7 @@ async def test_a_guild_with_many_jobs_is_forgotten_a_little_at_a_time(shop: Shop
 
 
 async def test_a_guild_that_comes_back_meanwhile_keeps_the_rest(shop: Shop, departures: SqliteDepartures):
-    await lived_in(shop, GUILD, 1000)
-    await lived_in(shop, OTHER_GUILD, 1)
-    await departures.left(GUILD, 5.0)
-    forgetting = asyncio.create_task(departures.forget(9.0))
-    await asyncio.sleep(0)
+    forgetting = await begun(shop, departures)
     await departures.joined(GUILD)
     assert await forgetting == {GUILD}
     assert await left(shop) > 500
