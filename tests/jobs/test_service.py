@@ -424,6 +424,17 @@ class TestCancelling:
             assert await world.state(job) == (JobState.CANCELLED, Cause.GUILD_LEFT)
             assert await world.attempts() == [("withdrawn", None)]
 
+    async def test_one_that_its_provider_begins_at_once_runs_on_and_is_not_called_back_for_ever(self, tmp_path: Path):
+        async with running(tmp_path) as world:
+            world.studio.timeline, world.studio.handover = [(0, InProgress(0, 4)), (60, Completed())], 10
+            job = await world.ask()
+            await world.clock.advance(1)
+            await world.guilds.left(GUILD)
+            assert (await world.job(job)).state is JobState.SUBMITTING
+            assert (await world.ended(job)).charged == 0
+            assert await world.attempts() == [("made", None)]
+            assert world.studio.count("cancel") <= 2
+
     async def test_who_lets_the_bot_in_again_meanwhile_has_it_all(self, tmp_path: Path):
         async with running(tmp_path) as world:
             world.studio.fail("generate", BUSY)
