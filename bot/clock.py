@@ -1,11 +1,14 @@
 """Time and randomness as they are."""
 
 import asyncio
+import random
 import secrets
 import time
 
 _ID_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 _ID_LENGTH = 10
+# So many more than ten letters need that each of them is as likely as the others.
+_ID_BITS = 80
 _SEEDS = 2**31
 
 
@@ -30,14 +33,14 @@ class RandomIdentity:
     """Job ids that cannot be guessed and are hard to misread; nonces that Discord takes (at most 25 characters)."""
 
     def job_id(self) -> str:
-        number, letters = secrets.randbelow(len(_ID_ALPHABET) ** _ID_LENGTH), ""
+        number, letters = secrets.randbits(_ID_BITS), ""
         while len(letters) < _ID_LENGTH:
             number, letter = divmod(number, len(_ID_ALPHABET))
             letters += _ID_ALPHABET[letter]
         return letters
 
     def nonce(self) -> str:
-        return str(secrets.randbits(64))
+        return str(random.getrandbits(64))  # a name, not a secret
 
     def seed(self) -> int:
-        return secrets.randbelow(_SEEDS)
+        return random.randrange(_SEEDS)  # noqa: S311  # a member may choose it

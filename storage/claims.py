@@ -1,7 +1,6 @@
 """Whose turn it is, decided and written in one transaction (R3): counts come from rows, so nothing leaks in a crash."""
 
 import hashlib
-import json
 import math
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Set
@@ -18,7 +17,7 @@ from storage.health import Health
 from storage.lanes import Lanes
 from storage.ledger import Ledger
 from storage.policy_store import decode_policy
-from storage.rows import text_of, to_job, update
+from storage.rows import to_job, update
 from storage.steady import SteadyClock
 
 # A claim looks at so many lanes; others who write must not wait for more, so the rest comes with the next one.
@@ -87,7 +86,7 @@ class Claims:
                 return moment.wall_at(due) if due is not None and due < math.inf else None
             guild_id, turn = lane
             found = self._look(connection, provider, guild_id, moment, shut)
-            if isinstance(found, Job):
+            if isinstance(found, sqlite3.Row):
                 return self._start(connection, found, turn, moment)
             self._lanes.leave_alone(connection, provider, guild_id, found)
         return moment.wall
@@ -102,7 +101,7 @@ class Claims:
 
     def _look(
         self, connection: sqlite3.Connection, provider: str, guild_id: int, moment: Moment, shut: Mapping[str, float]
-    ) -> Job | float:
+    ) -> sqlite3.Row | float:
         """The job of this guild that may start now, or the steady second from which on one may."""
         policy = decode_policy(guild_id, self._policies.policy_of(connection, guild_id=guild_id))
         limits = self._operator.within(policy.own_limits)
@@ -120,13 +119,13 @@ class Claims:
         left_out = self._ledger.above(limits.spend_per_day)
         guild = _Guild(guild_id, capped, budget, left_out, moment)
         times: list[float] = []
-        job = self._first(connection, guild, {provider: shut}, times)
-        if job is None:
+        row = self._first(connection, guild, {provider: shut}, times)
+        if row is None:
             return min([*times, *self._put_off(connection, provider, guild_id, moment, shut)], default=math.inf)
         last_one = free == 1 or rate.allows_at(rate.after(full_at, now)) > now
-        if last_one and self._gives_way(connection, guild, job, shut):
+        if last_one and self._gives_way(connection, guild, row["provider"], shut):
             return now + _COURTESY
-        return job
+        return row
 
     def _first(
         self,
@@ -134,7 +133,7 @@ class Claims:
         guild: _Guild,
         providers: Mapping[str, Mapping[str, float]],
         times: list[float],
-    ) -> Job | None:
+    ) -> sqlite3.Row | None:
         """The guild's next job at any of these providers, with the models that are not to be asked there."""
         left_out = guild.left_out.union(*providers.values())
         row = self._next_of(connection, guild, providers, left_out)
@@ -142,7 +141,7 @@ class Claims:
             # The guild saves up for it: what costs less would keep it waiting for ever.
             times.append(fits_at)
             row = self._next_of(connection, guild, providers, left_out | self._ledger.above(0))
-        return None if row is None else to_job(row)
+        return row
 
     def _next_of(
         self, connection: sqlite3.Connection, guild: _Guild, providers: Iterable[str], left_out: Iterable[str]
@@ -150,31 +149,33 @@ class Claims:
         row: sqlite3.Row | None = self._queries.next_of_guild(
             connection,
             guild_id=guild.id,
-            capped=json.dumps(list(guild.capped)),
-            providers=json.dumps(list(providers)),
-            left_out=json.dumps(list(left_out)),
+            capped=_listed(guild.capped),
+            providers=_listed(providers),
+            left_out=_listed(left_out),
             now=guild.moment.wall,
             horizon=guild.moment.wall + _LONGEST_PUT_OFF,
         )
         return row
 
-    def _gives_way(self, connection: sqlite3.Connection, guild: _Guild, job: Job, shut: Mapping[str, float]) -> bool:
+    def _gives_way(
+        self, connection: sqlite3.Connection, guild: _Guild, provider: str, shut: Mapping[str, float]
+    ) -> bool:
         """Whether the guild's one start belongs to a job at another provider, which asks at the same time.
 
         Once only: if nobody comes for that one, this one starts.
         """
-        if (job.provider, guild.id) in self._gave_way:
+        if (provider, guild.id) in self._gave_way:
             return False
-        providers = {job.provider: shut}
+        providers = {provider: shut}
         for other in self._lanes.providers(connection, guild.id):
-            if other != job.provider and other in self._places and self._free(connection, other) > 0:
+            if other != provider and other in self._places and self._free(connection, other) > 0:
                 not_there = self._health.shut(connection, other, guild.moment.wall)
                 if WHOLE not in not_there:
                     providers[other] = not_there
-        first = self._first(connection, guild, providers, []) if len(providers) > 1 else job
-        if first is None or first.provider == job.provider:
+        first = self._first(connection, guild, providers, []) if len(providers) > 1 else None
+        if first is None or first["provider"] == provider:
             return False
-        self._gave_way.add((job.provider, guild.id))
+        self._gave_way.add((provider, guild.id))
         self._lanes.wake(connection, guild.id)
         return True
 
@@ -187,8 +188,8 @@ class Claims:
             elif row["due"] is not None:
                 yield moment.steady_at(row["due"])
 
-    def _start(self, connection: sqlite3.Connection, job: Job, turn: float, moment: Moment) -> Job:
-        digest = hashlib.sha256(text_of(job.request).encode()).hexdigest()
+    def _start(self, connection: sqlite3.Connection, row: sqlite3.Row, turn: float, moment: Moment) -> Job:
+        job = to_job(row)
         attempt = self._queries.insert_attempt(
             connection,
             job_id=job.id,
@@ -197,7 +198,7 @@ class Claims:
             capability=job.request.capability.value,
             model=job.request.model,
             size=job.request.size,
-            request_sha256=digest,
+            request_sha256=hashlib.sha256(row["request"].encode()).hexdigest(),
             price=self._ledger.price(job.request.model),
             started_at=moment.wall,
             started_steady=moment.steady,
@@ -233,3 +234,8 @@ class Claims:
             settled_at=moment.wall,
             settled_steady=moment.steady,
         )
+
+
+def _listed(values: Iterable[object]) -> str:
+    """As the queries look for them: each on a line of its own."""
+    return "\n" + "".join(f"{value}\n" for value in values)

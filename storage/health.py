@@ -31,10 +31,9 @@ class Health:
         """What the job's attempt, settled just now, says of its provider."""
         if job.attempt_id is None:
             return
-        provider, model = job.provider, job.request.model
         newest = self._queries.newest_attempt(connection)["id"]
         trial = Trial(job.attempt_id, newest, now, evidence, status, retry_at)
-        self._change(connection, provider, model, lambda breaker, scope: breaker.after(trial, scope))
+        self._change(connection, job.provider, job.request.model, lambda breaker, scope: breaker.after(trial, scope))
 
     def accepted(self, connection: sqlite3.Connection, job: Job) -> None:
         """The provider has taken the job's attempt."""
@@ -44,10 +43,9 @@ class Health:
     def _change(
         self, connection: sqlite3.Connection, provider: str, model: str, change: Callable[[Breaker, str], Breaker]
     ) -> None:
-        rows = self._queries.breakers_of(connection, provider=provider, whole=WHOLE, model=model)
-        known = {row["model"]: _decode(row["breaker"]) for row in rows}
+        known = {row["model"]: row["breaker"] for row in self._queries.breakers(connection, provider=provider)}
         for scope in (WHOLE, model):
-            before = known.get(scope, Breaker())
+            before = _decode(known[scope]) if scope in known else Breaker()
             after = change(before, scope)
             if after != before:
                 document = json.dumps(asdict(after))

@@ -108,8 +108,9 @@ class SqliteJobStore:
         # The outside world knows nothing yet of what a moderator does.
         if self._spill is None or act is not None:
             return await self._replace(job, moved, to, act)
-        async with self._spill.beside(job, moved) as put_aside:
-            return await self._replace(job, moved, to, meanwhile=put_aside)
+        return await self._spill.beside(
+            job, moved, lambda put_aside: self._replace(job, moved, to, meanwhile=put_aside)
+        )
 
     async def note(self, job: Job, *, act: Act | None = None, **changes: Any) -> Job:  # noqa: ANN401  # fields of Job
         return await self._replace(job, job._replace(**changes), "told" if changes.get("told") else "noted", act)

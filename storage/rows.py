@@ -3,7 +3,7 @@
 import functools
 import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import Any
 
@@ -78,18 +78,23 @@ def changes(old: Job, new: Job) -> dict[str, Any]:
     return changed
 
 
-def _encode(value: object) -> object:
-    match value:
-        case Enum():
-            return value.value
-        case GenerationRequest() | RemoteHandle() | Artifact():
-            return text_of(value)
-    return value
+def _encode(value: Any) -> Any:  # noqa: ANN401  # a field of Job, a column
+    encode = _ENCODED.get(type(value))
+    return value if encode is None else encode(value)
 
 
-def text_of(value: GenerationRequest | RemoteHandle | Artifact) -> str:
+def _text(value: GenerationRequest | RemoteHandle | Artifact) -> str:
     """As it stands in its job's row."""
     return json.dumps(_flat(value))
+
+
+def _word(value: Enum) -> Any:  # noqa: ANN401  # its value
+    return value.value
+
+
+_ENCODED: Mapping[type, Callable[[Any], Any]] = {
+    JobState: _word, Cause: _word, GenerationRequest: _text, RemoteHandle: _text, Artifact: _text,
+}  # fmt: skip
 
 
 def _flat(value: Any) -> dict[str, Any]:  # noqa: ANN401  # a dataclass of plain values

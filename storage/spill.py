@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import json
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from storage.rows import changes
 log = logging.getLogger(__name__)
 
 _LONGEST = 1 << 20
+Meanwhile = Callable[[], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +36,8 @@ class Spill:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    @contextlib.asynccontextmanager
-    async def beside(self, old: Job, new: Job) -> AsyncIterator[Callable[[], Awaitable[None]]]:
-        """Around the commit of a move. What it gives writes the move down; that stays if this process stops first."""
+    async def beside(self, old: Job, new: Job, commit: Callable[[Meanwhile], Awaitable[Job]]) -> Job:
+        """The commit of a move. What it is given writes the move down; that stays if this process stops first."""
         spilled = False
 
         async def put_aside() -> None:
@@ -46,7 +46,7 @@ class Spill:
             await self._put(old, new)
 
         try:
-            yield put_aside
+            return await commit(put_aside)
         except asyncio.CancelledError:
             spilled = False
             raise

@@ -97,8 +97,10 @@ class GuildLimits:
 
     def within(self, own: Mapping[str, float]) -> Self:
         """These limits with a guild's own ones, none of them above."""
+        if not own:
+            return self
         lower = {f.name: min(getattr(self, f.name), own[f.name]) for f in fields(self) if f.name in own}
-        return replace(self, **lower) if lower else self
+        return replace(self, **lower)
 
 
 def turns(waiting: Iterable[tuple[str, int]], ring: Iterable[int]) -> list[str]:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from bot.domain.errors import InvalidRequest, NoSuchModel, NotAllowed, Rule
 from bot.domain.generation import Asked, Capability, GenerationRequest, ModelSpec, candidates, plan
-from bot.ports import Provider
+from bot.ports import DirectProvider, Provider, QueueProvider
 
 COMMANDS = {
     Capability.TEXT_TO_VIDEO: "video",
@@ -23,6 +23,8 @@ class Catalog:
     ) -> None:
         """`prices` of one attempt, by model, in the operator's currency."""
         self._providers = {provider.name: provider for provider in providers}
+        self._directs = {each.name: each for each in providers if isinstance(each, DirectProvider)}
+        self._queues = {each.name: each for each in providers if isinstance(each, QueueProvider)}
         self._defaults, self._prices = defaults, prices or {}
 
     @property
@@ -32,6 +34,14 @@ class Catalog:
     def provider(self, name: str) -> Provider | None:
         """None when a job's provider has been taken out of the configuration."""
         return self._providers.get(name)
+
+    def direct(self, name: str) -> DirectProvider | None:
+        """None as well for a provider with a queue."""
+        return self._directs.get(name)
+
+    def queue(self, name: str) -> QueueProvider | None:
+        """None as well for a provider without."""
+        return self._queues.get(name)
 
     def price(self, model: str) -> float:
         """0 where the operator has set none."""

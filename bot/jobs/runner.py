@@ -15,7 +15,7 @@ from bot.jobs.following import Following
 from bot.jobs.live import LiveJobs
 from bot.jobs.recovery import Recovery
 from bot.jobs.submission import Submission
-from bot.ports import Clock, Delivery, JobStore, Provider, QueueProvider
+from bot.ports import Clock, Delivery, JobStore, Provider
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +58,6 @@ class Runner:
         self._submission, self._following, self._recovery = submission, following, recovery
         self._announcer, self._live, self._clock = announcer, live, clock
         self._bells = {provider.name: Bell(clock) for provider in catalog.providers}
-        self._queues = {each.name: each for each in catalog.providers if isinstance(each, QueueProvider)}
         following.call_back(self._move)
         self._dispatchers: list[asyncio.Task[None]] = []
         self._moving: dict[str, asyncio.Task[None]] = {}
@@ -71,8 +70,9 @@ class Runner:
         unfinished = await self._store.unfinished()
         for number, job in enumerate(unfinished):
             self._live.update(job)
-            if job.state is JobState.SUBMITTED and job.remote is not None and job.provider in self._queues:
-                self._following.watch(job, job.remote, self._queues[job.provider], at_once=True)
+            queue = self._catalog.queue(job.provider)
+            if job.state is JobState.SUBMITTED and job.remote is not None and queue is not None:
+                self._following.watch(job, job.remote, queue, at_once=True)
             elif self._rests(job):
                 self._announcer.changed(job)
             else:
@@ -153,7 +153,7 @@ class Runner:
 
     async def cancel(self, job: Job, cause: Cause, act: Act | None = None) -> Job:
         """Ask the provider to drop a job that it has not started. Returns the job as it is then."""
-        provider = self._queues.get(job.provider)
+        provider = self._catalog.queue(job.provider)
         if job.state is not JobState.SUBMITTED or provider is None:
             return job
         return await self._following.cancel(job, provider, cause, act)
@@ -268,7 +268,7 @@ class Runner:
             job = await self.cancel(job, Cause.GUILD_LEFT)
             if job.state is not JobState.SUBMITTED:
                 return job
-        provider = self._queues.get(job.provider)
+        provider = self._catalog.queue(job.provider)
         if job.remote is not None and self._catalog.provider(job.provider) is None:
             self._announcer.changed(job)
             return await self._following.without_provider(job)

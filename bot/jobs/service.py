@@ -118,17 +118,19 @@ class Jobs:
         )
         if spec.id in policy.denied:
             raise NotAllowed(Rule.MODEL_DENIED, spec.id)
+        seed = self._identity.seed()
         try:
-            plan(spec, asked, seed=0)
+            request = plan(spec, asked, seed)
         except InvalidRequest as error:
             # The length of a text is the same for every model.
             if not isinstance(error, PromptLength):
                 error.able = self._catalog.able(asked, policy.denied, spec.id)
             raise
-        sizes = candidates(spec, asked)
-        pictures = await self._prepare(spec, sizes, uploads)
-        chosen = sizes[pictures[0].frame] if pictures and sizes else None
-        request = plan(spec, asked, self._identity.seed(), chosen, tuple(picture.name for picture in pictures))
+        if uploads:
+            sizes = candidates(spec, asked)
+            pictures = await self._prepare(spec, sizes, uploads)
+            chosen = sizes[pictures[0].frame] if sizes else None
+            request = plan(spec, asked, seed, chosen, tuple(picture.name for picture in pictures))
         return Draft(request, spec.provider, to)
 
     def _check_open(self) -> None:

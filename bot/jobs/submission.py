@@ -24,7 +24,7 @@ from bot.jobs.catalog import Catalog
 from bot.jobs.inputs import exchanged, refitted
 from bot.jobs.patience import next_try
 from bot.jobs.stand_ins import StandIns
-from bot.ports import Artifacts, Clock, DirectProvider, JobStore, Pictures, Provider, UnusableMedia
+from bot.ports import Artifacts, Clock, JobStore, Pictures, Provider, UnusableMedia
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +70,7 @@ class Submission:
             return await self._end(job, Evidence.NOT_SENT, JobState.REFUSED, Cause.PICTURE_GONE)
         part = self._artifacts.part(job)
         with Age(self._clock, known_at=job.started_at).limits():
-            call = asyncio.create_task(self._call(job, provider, part), name=f"call {job.id}")
+            call = asyncio.create_task(self._call(job, part), name=f"call {job.id}")
         self._held.add(call)
         try:
             handle = await call
@@ -96,12 +96,13 @@ class Submission:
             log.exception("the result could not be kept", extra={"job": job.id})
             return await self.lost(job, Cause.STORAGE_FULL)
 
-    async def _call(self, job: Job, provider: Provider, part: Path) -> RemoteHandle | None:
+    async def _call(self, job: Job, part: Path) -> RemoteHandle | None:
         images = [self._pictures.path(name) for name in job.request.images]
-        if isinstance(provider, DirectProvider):
-            await provider.generate(job.request, images, part)
-            return None
-        return await provider.submit(job.request, images)
+        if (queue := self._catalog.queue(job.provider)) is not None:
+            return await queue.submit(job.request, images)
+        if (direct := self._catalog.direct(job.provider)) is not None:
+            await direct.generate(job.request, images, part)
+        return None
 
     async def keep(self, job: Job, part: Path) -> Artifact:
         """Check and keep the bytes; a full disk is waited out for a while. Raises UnusableMedia, OSError."""

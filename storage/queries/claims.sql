@@ -10,14 +10,14 @@ GROUP BY member_id;
 
 -- name: next_of_guild^
 -- The oldest job that may start, of the first member in the ring who has one. Nobody is put off beyond :horizon:
--- further away, the clock was set back. CROSS and the plus keep to the indexes that have them in this order.
+-- further away, the clock was set back. Lists have each name on a line; CROSS keeps to the order of the ring.
 SELECT jobs.*
 FROM ring CROSS JOIN jobs ON jobs.guild_id = ring.guild_id AND jobs.member_id = ring.member_id
-WHERE ring.guild_id = :guild_id AND ring.member_id NOT IN (SELECT value FROM json_each(:capped))
+WHERE ring.guild_id = :guild_id AND NOT instr(:capped, char(10) || ring.member_id || char(10))
       AND jobs.state = 'queued' AND jobs.discard IS NULL
-      AND +jobs.provider IN (SELECT value FROM json_each(:providers))
+      AND instr(:providers, char(10) || jobs.provider || char(10))
       AND (jobs.not_before <= :now OR jobs.not_before > :horizon)
-      AND jobs.model NOT IN (SELECT value FROM json_each(:left_out))
+      AND NOT instr(:left_out, char(10) || jobs.model || char(10))
 ORDER BY ring.place, jobs.queued_at, jobs.rowid
 LIMIT 1;
 

@@ -2,9 +2,6 @@
 -- What has been learned of a provider and its models; there is no row for what was never in trouble.
 SELECT model, breaker FROM breakers WHERE provider = :provider;
 
--- name: breakers_of
-SELECT model, breaker FROM breakers WHERE provider = :provider AND model IN (:whole, :model);
-
 -- name: save_breaker!
 INSERT INTO breakers (provider, model, breaker) VALUES (:provider, :model, :breaker)
 ON CONFLICT (provider, model) DO UPDATE SET breaker = excluded.breaker;
