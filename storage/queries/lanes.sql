@@ -71,7 +71,10 @@ ORDER BY min(queued_at)
 ON CONFLICT DO NOTHING;
 
 -- name: wake_all!
-UPDATE lanes SET until = NULL WHERE until IS NOT NULL;
+UPDATE lanes
+SET until = NULL,
+    turn = max(turn, coalesce((SELECT rounds.turn FROM rounds WHERE rounds.provider = lanes.provider), 0))
+WHERE until IS NOT NULL;
 
 -- name: lost_in_ring!
 DELETE FROM ring

@@ -253,6 +253,23 @@ async def test_neither_does_waiting_at_a_cap(shop: Shop):
     assert abs(Counter(order)[GUILD] - Counter(order)[OTHER_GUILD]) <= 1
 
 
+async def test_nor_does_a_restart_that_takes_the_cap_away(tmp_path: Path):
+    path, others = tmp_path / "matinee.db", [50, 51, 52]
+    async with opened(path, limits(active_per_guild=1)) as shop:
+        for _ in range(6):
+            await shop.queued()
+        await shop.claimed()
+        for number in range(12):
+            await shop.queued(guild=others[number % 3])
+            if (job := await shop.claimed()) is not None:
+                await shop.make(job)
+        for guild in others:
+            await shop.queued(guild=guild)
+    async with opened(path) as shop:
+        order = [(await shop.claimed()).to.guild_id for _ in range(4)]
+        assert sorted(order) == [GUILD, *others]
+
+
 async def lanes(shop: Shop) -> tuple[Any, ...]:
     return (
         sorted(await shop.rows("SELECT provider, guild_id FROM lanes")),
