@@ -10,6 +10,7 @@ from bot.domain.errors import BadResponse, Evidence, Rejected, Unauthorized, Una
 from bot.domain.job import InProgress, InQueue, RemoteStatus, Unknown
 from bot.jobs.estimate import Pace
 from bot.jobs.planner import LONGEST, LONGEST_IN_QUEUE, SHORTEST, Gone, Plan, Stuck
+from tests.support.world import STUCK_SECONDS
 
 PACE = Pace(90)
 OUTAGE = Unavailable("pipelet", "bad gateway", evidence=Evidence.REFUSED, status=502)
@@ -68,6 +69,14 @@ class TestPauses:
             pytest.approx(0.1 * (late + 200 - 90 - 2 * silent.estimate.spread), rel=0.15) if late < 900 else LONGEST
             for late in (0, 300, 3000)
         ]
+
+    @pytest.mark.parametrize("done", [0, 12, 22, 23, 24])
+    def test_so_is_one_whose_count_stands_still(self, done: int):
+        stands, now = plan((2, InProgress(done - 1, 24)) if done else (2, InQueue(0))), 10.0
+        while now < STUCK_SECONDS:
+            stands.saw(InProgress(done, 24), now, PACE)
+            now += stands.pause(now, PACE)
+        assert stands.questions < 150
 
     def test_one_of_which_nobody_knows_how_long_it_takes_is_asked_after_all_the_same(self):
         unknown = plan((2, InQueue(0)), (20, InProgress()), pace=Pace(0))
