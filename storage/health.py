@@ -27,22 +27,25 @@ class Health:
         status: int | None,
         retry_at: float | None,
         now: float,
-    ) -> None:
-        """What the job's attempt, settled just now, says of its provider."""
+    ) -> bool:
+        """What the job's attempt, settled just now, says of its provider. True when a model is well again."""
         if job.attempt_id is None:
-            return
+            return False
         newest = self._queries.newest_attempt(connection)["id"]
         trial = Trial(job.attempt_id, newest, now, evidence, status, retry_at)
-        self._change(connection, job.provider, job.request.model, lambda breaker, scope: breaker.after(trial, scope))
+        return self._change(
+            connection, job.provider, job.request.model, lambda breaker, scope: breaker.after(trial, scope)
+        )
 
-    def accepted(self, connection: sqlite3.Connection, job: Job) -> None:
-        """The provider has taken the job's attempt."""
+    def accepted(self, connection: sqlite3.Connection, job: Job) -> bool:
+        """The provider has taken the job's attempt. True when a model is well again."""
         attempt = job.attempt_id or 0
-        self._change(connection, job.provider, job.request.model, lambda breaker, _: breaker.accepted(attempt))
+        return self._change(connection, job.provider, job.request.model, lambda breaker, _: breaker.accepted(attempt))
 
     def _change(
         self, connection: sqlite3.Connection, provider: str, model: str, change: Callable[[Breaker, str], Breaker]
-    ) -> None:
+    ) -> bool:
+        closed = False
         known = {row["model"]: row["breaker"] for row in self._queries.breakers(connection, provider=provider)}
         for scope in (WHOLE, model):
             before = _decode(known[scope]) if scope in known else Breaker()
@@ -50,6 +53,8 @@ class Health:
             if after != before:
                 document = json.dumps(asdict(after))
                 self._queries.save_breaker(connection, provider=provider, model=scope, breaker=document)
+            closed = closed or before.openings > after.openings
+        return closed
 
     def shut(self, connection: sqlite3.Connection, provider: str, now: float) -> Mapping[str, float]:
         """Models that are not to be asked now, WHOLE for all of them, and when to look again; infinity: when the

@@ -138,8 +138,9 @@ class SqliteJobStore:
                 before=f"{old.id} {old.state}", after=act.after,
             )  # fmt: skip
         self._lanes.follow(connection, old, stored)
-        if old.state is JobState.SUBMITTING and stored.state is JobState.SUBMITTED:
-            self._health.accepted(connection, stored)
+        accepted = old.state is JobState.SUBMITTING and stored.state is JobState.SUBMITTED
+        if accepted and self._health.accepted(connection, stored):
+            self._lanes.recovered(connection, stored.provider)
         return stored
 
     async def claim(self, provider: str, concurrency: int, most: int = 1) -> Claim:
@@ -173,8 +174,9 @@ class SqliteJobStore:
         def work(connection: sqlite3.Connection) -> Job:
             now = self._clock.now()
             self._claims.settle(connection, job, evidence, status, retry_at)
-            if is_providers_doing(evidence, moved.cause):
-                self._health.learn(connection, job, evidence, status, retry_at, now)
+            learned = is_providers_doing(evidence, moved.cause)
+            if learned and self._health.learn(connection, job, evidence, status, retry_at, now):
+                self._lanes.recovered(connection, job.provider)
             return self._update(connection, job, moved, act)
 
         stored = await self._write(work, to)

@@ -4,6 +4,7 @@ A lane that cannot start anything is left alone until that may have changed, so 
 once however many wait. Guilds take turns by stride: each start moves a lane back by one over the guild's weight.
 """
 
+import math
 import sqlite3
 from collections.abc import Iterator, Mapping
 
@@ -65,6 +66,10 @@ class Lanes:
             self._join(connection, new)
         if old.state.active and not new.state.active:
             self.wake(connection, new.to.guild_id)
+
+    def recovered(self, connection: sqlite3.Connection, provider: str) -> None:
+        """One of its models is well again: who waits longest for it comes before who asks only now."""
+        self.wake_due(connection, provider, math.inf)
 
     def wake(self, connection: sqlite3.Connection, guild_id: int) -> None:
         self._queries.wake_guild(connection, guild_id=guild_id)

@@ -217,6 +217,21 @@ async def test_a_provider_that_is_given_way_to_looks_at_once_whether_its_model_i
     assert (await shop.claimed("chutes")).id == first.id
 
 
+@pytest.mark.parametrize("taken", [False, True])
+async def test_who_waited_for_a_model_that_failed_comes_before_who_asks_when_it_is_well_again(shop: Shop, taken: bool):
+    await shop.queued(guild=99)
+    await shop.store.settle(await shop.claimed(), Evidence.REFUSED, JobState.QUEUED, status=404)
+    waited = [await shop.queued(guild=guild) for guild in (1, 2)]
+    assert await shop.claimed() is None
+    shop.clock.time += 61
+    probe = await shop.claimed()
+    assert await shop.claimed() is None
+    await (shop.store.move(probe, JobState.SUBMITTED) if taken else shop.make(probe))
+    for _ in range(2):
+        await shop.queued(guild=50)
+    assert [(await shop.claimed()).id for _ in waited] == [job.id for job in waited]
+
+
 @settings(max_examples=15)
 @given(heavy=st.sampled_from([0.5, 2, 3, 7]), others=st.integers(1, 3), starts=st.integers(20, 40))
 async def test_a_guild_of_weight_w_starts_w_times_as_often_while_all_wait(heavy: float, others: int, starts: int):
