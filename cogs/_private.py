@@ -42,7 +42,7 @@ async def during(interaction: Interaction, clock: Clock, work: Awaitable[T]) -> 
     timer = asyncio.ensure_future(clock.sleep(max(0.0, until - clock.monotonic())))
     try:
         await asyncio.wait({task, timer}, return_when=asyncio.FIRST_COMPLETED)
-        if not task.done() and not is_deferred(interaction):
+        if not task.done():
             await defer(interaction, clock)
         return await task
     finally:
@@ -60,7 +60,10 @@ def is_dead(interaction: Interaction) -> bool:
 
 
 async def defer(interaction: Interaction, clock: Clock, *, private: bool = True) -> None:
-    """What is said next is edited in; the interaction is then `is_deferred`, or `is_dead` when that failed."""
+    """What is said next is edited in; the interaction is then `is_deferred`, or `is_dead` when that failed. Once is
+    enough."""
+    if is_deferred(interaction):
+        return
     try:
         async with asyncio.timeout(TRY_SECONDS):
             await interaction.response.defer(ephemeral=private, thinking=True)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -10,8 +11,11 @@ from cogs_kit import Matinee, stay_connected
 from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
-from bot.domain.job import JobState
+from bot import texts
+from bot.domain.errors import Evidence
+from bot.domain.job import Cause, Job, JobState
 from bot.sandbox.discord import MemberDriver, SandboxDiscord, SandboxOptions
+from bot.ui import sendable
 from storage.database import Database
 
 TOKEN = "MTIzNDU2Nzg5MDEyMzQ1Njc4.the.token"
@@ -32,6 +36,15 @@ class Hall:
         prompt = {"name": "prompt", "type": 3, "value": "a cat"}
         data = {"id": known["id"], "name": "image", "type": 1, "options": [prompt]}
         await self.alice.raw({"id": str(late), "data": data}, self.channel)
+
+    async def ambiguous(self) -> Job:
+        """A job that may be asked for again."""
+        await self.alice.slash(self.channel, "image", prompt="a cat")
+        store = self.matinee.store
+        (claimed,) = (await store.claim((await self.matinee.only_job()).provider, 1)).jobs
+        return await store.settle(
+            claimed, Evidence.AMBIGUOUS, JobState.AMBIGUOUS, cause=Cause.NO_ANSWER, ended_at=1.0, told=True
+        )
 
     def answers(self) -> list[int]:
         """The kinds of answers that were tried."""
@@ -85,3 +98,22 @@ async def test_what_only_seems_late_is_made(hall: Hall) -> None:
 async def test_what_comes_in_time_is_answered_at_once(hall: Hall) -> None:
     await hall.alice.slash(hall.channel, "image", prompt="a cat")
     assert hall.answers() == [4]
+
+
+async def test_what_was_put_off_once_is_not_put_off_again(hall: Hall) -> None:
+    """A slow disk keeps a press waiting until it has to be deferred; then the request itself is begun, late."""
+    job, matinee = await hall.ambiguous(), hall.matinee
+    sent = await matinee.client.get_partial_messageable(hall.channel.id).send(**sendable(texts.notice(job)))
+    slow = threading.Event()
+    reading = asyncio.create_task(matinee.database.read(lambda _connection: slow.wait()))
+    pressing = asyncio.create_task(hall.alice.press(hall.channel.messages[sent.id], "Retry"))
+    while not matinee.clock.waited_for:
+        await asyncio.sleep(0.005)
+    matinee.clock.advance(1.8)
+    reply = await pressing
+    matinee.clock.advance(3.0)
+    slow.set()
+    await reading
+    await hall.discord.until(lambda: reply.message is not None and not reply.message.loading)
+    assert "is queued as job" in reply.message.content
+    assert hall.answers() == [4, 5]
