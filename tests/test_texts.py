@@ -163,6 +163,14 @@ def test_a_job_that_waits_for_its_provider_says_so() -> None:
     assert "Waiting for its provider: Chutes is busy (tries: 2). Next try <t:1030:R>." in content
 
 
+def test_a_next_try_is_not_named_while_something_else_keeps_it() -> None:
+    waiting = JOB._replace(state=JobState.QUEUED, tries=2, not_before=1_030.0, cause=Cause.BUSY)
+    paused = texts.queue_message(waiting, Place(0, None, paused=True)).content
+    assert paused.endswith("Chutes is busy (tries: 2). A moderator has paused Matinee here; it starts after that.")
+    poor = texts.queue_message(waiting, Place(0, None, budget_at=1_900.0)).content
+    assert poor.endswith("This guild has spent what it may in 24 hours; there is enough again <t:1900:R>.")
+
+
 def test_a_provider_that_named_its_own_time_used_up_no_try() -> None:
     waiting = JOB._replace(state=JobState.QUEUED, tries=0, not_before=1_030.0, cause=Cause.BUSY)
     content = texts.queue_message(waiting, Place(0, None)).content

@@ -86,7 +86,7 @@ def _waiting(job: Job, place: Place | None) -> str:
         return _outage(job, place.outage)
     if job.cause is not None or job.tries:
         tries = f" (tries: {job.tries})" if job.tries else ""
-        again = f" Next try {when(job.not_before)}." if job.not_before else ""
+        again = _kept_by(place) or (f" Next try {when(job.not_before)}." if job.not_before else "")
         obstacle = _OBSTACLES.get(job.cause, "could not take it yet")
         return f"Waiting for its provider: {maker(job.provider)} {obstacle}{tries}.{again}"
     if place is None:
@@ -94,8 +94,10 @@ def _waiting(job: Job, place: Place | None) -> str:
     return f"Place {place.ahead + 1} in this guild's queue.{_kept_by(place)}{_ready(place)}"
 
 
-def _kept_by(place: Place) -> str:
+def _kept_by(place: Place | None) -> str:
     """What keeps it besides those ahead, if there is one rule to name."""
+    if place is None:
+        return ""
     if place.restarting:
         return " Matinee is restarting; it starts after that."
     if place.paused:
