@@ -125,9 +125,12 @@ class Following:
         return await self._submission.lost(job, Cause.MODEL_GONE)
 
     async def _give_up(self, job: Job, handle: RemoteHandle, provider: QueueProvider, seconds: float) -> Job:
+        found = await self._drop(job, handle, provider)
+        if isinstance(found, Completed):
+            return await self._fetching.fetch(job, handle, self._desk(provider))
         minutes = f"{seconds / 60:g}"
         log.error("gave up on a request that stopped moving", extra={"job": job.id, "provider": provider.name})
-        if await self._drop(job, handle, provider):
+        if isinstance(found, Cancelled):
             return await self._store.settle(
                 job, Evidence.WITHDRAWN, JobState.REFUSED, cause=Cause.STUCK, detail=f"{minutes} minutes",
                 ended_at=self._clock.now(),
@@ -142,28 +145,32 @@ class Following:
         if (watch := self._watches.get(job.id)) is not None:
             watch.wished, watch.act = cause, act
         try:
-            return await self._cancelled(job, cause, act) if await self._drop(job, job.remote, provider) else job
+            dropped = isinstance(await self._drop(job, job.remote, provider), Cancelled)
+            return await self._cancelled(job, cause, act) if dropped else job
         except Stale:
             return await self._store.get(job.id) or job
 
-    async def _drop(self, job: Job, handle: RemoteHandle, provider: QueueProvider) -> bool:
-        """True when the request will never run. A lost answer to a cancel is settled by the status (cancel trap)."""
+    async def _drop(self, job: Job, handle: RemoteHandle, provider: QueueProvider) -> RemoteStatus | None:
+        """How the request stands now, Cancelled when it will never run and never did; None when nobody can tell.
+
+        A lost answer to a cancel is settled by the status (cancel trap).
+        """
         for _ in range(_CANCEL_TRIES):
             try:
                 if await provider.cancel(handle):
-                    return True
+                    return Cancelled()
             except ProviderError as error:
                 log.warning("cancel not confirmed: %s", error, extra={"request": handle.request_id})
             try:
                 status = await provider.poll(handle)
             except ProviderError:
-                return False
+                return None
             if (watch := self._watches.get(job.id)) is not None:
                 watch.saw(status)
             if not isinstance(status, InQueue):
-                return isinstance(status, Cancelled) and not (watch and watch.begun)
+                return None if isinstance(status, Cancelled) and watch and watch.begun else status
             await self._clock.sleep(_CANCEL_PAUSE)
-        return False
+        return None
 
     async def _cancelled(self, job: Job, cause: Cause, act: Act | None, evidence: Evidence = Evidence.WITHDRAWN) -> Job:
         return await self._store.settle(

@@ -159,6 +159,14 @@ class TestFetching:
         assert how(await world.ended(await world.ask())) == (JobState.LOST_RESULT, Cause.STORAGE_FULL)
 
 
+class WellAgain(ScriptedQueue):
+    """Its outage ends when a request is called back."""
+
+    async def cancel(self, handle: RemoteHandle) -> bool:
+        self.studio.faults["poll"].clear()
+        return await super().cancel(handle)
+
+
 class TestStuck:
     async def test_what_never_started_is_called_back_and_costs_nothing(self, world: World):
         world.studio.timeline = [(0, InQueue(5))]
@@ -176,6 +184,13 @@ class TestStuck:
         world.studio.fail("poll", *[outage() for _ in range(2000)])
         world.studio.fail("cancel", outage())
         assert how(await world.ended(await world.ask())) == (JobState.LOST_RESULT, Cause.STUCK)
+
+    async def test_what_is_ready_when_it_is_to_be_called_back_is_fetched(self, tmp_path: Path):
+        async with running(tmp_path, providers=lambda *outside: [WellAgain(*outside)]) as world:
+            world.studio.timeline = [(0, InProgress(1, 4)), (1000, Completed())]
+            world.studio.fail("poll", *[outage() for _ in range(2000)])
+            assert how(await world.ended(await world.ask())) == (JobState.DONE, None)
+            assert world.studio.count("cancel") == 1
 
     async def test_a_lost_answer_to_the_last_cancel_is_settled_by_the_status(self, world: World):
         world.studio.timeline = [(0, InQueue(5))]
