@@ -302,13 +302,14 @@ class ChannelDelivery:
             job = job._replace(ack_message_id=await self.find_acknowledgement(job))
         in_place = job.ack_message_id if job.ack_message_id == job.result_message_id else None
         noticed = job.state.failed or (job.state is JobState.CANCELLED and job.cause is not Cause.BY_MEMBER)
-        if in_place is None:
-            await self._end_queue_message(job, only=not noticed and job.state is not JobState.DONE)
+        # In a thread that was archived nothing can be edited before something was posted.
         if noticed:
             direct = texts.notice(job, self._keep_days, direct=True)
             await self._notices.tell(job, texts.notice(job, self._keep_days), direct)
         elif in_place is not None:
             await self._notices.in_channel(job, texts.pointer(job, in_place))
+        if in_place is None:
+            await self._end_queue_message(job, only=not noticed and job.state is not JobState.DONE)
 
     async def _end_queue_message(self, job: Job, *, only: bool) -> None:
         """`only`: nothing else says how it ended, so that an outage of Discord's is waited out."""

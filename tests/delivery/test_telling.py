@@ -176,6 +176,17 @@ async def test_a_queue_message_that_cannot_be_changed_does_not_silence_the_reply
     assert len(scene.sent("PATCH")) == 1
 
 
+async def test_a_thread_that_was_archived_meanwhile_is_opened_by_the_reply_and_its_queue_message_edited(scene: Scene):
+    job = await scene.job(**FAILED)
+    scene.discord.faults.add(Fault(PATCH, times=99, status=400, code=50083))
+    scene.discord.faults.add(Fault(POST, answer_after=0.2))
+    call = asyncio.create_task(scene.delivery.tell(job))
+    await scene.discord.until(lambda: scene.notices(job))
+    scene.discord.faults.clear()
+    await call
+    assert "failed" in scene.queue_message(job).content
+
+
 async def test_a_long_outage_of_edits_does_not_silence_the_reply(scene: Scene):
     job = await scene.job(**FAILED)
     scene.discord.faults.add(Fault(PATCH, times=99, status=503))
@@ -195,10 +206,10 @@ async def test_where_the_edit_is_the_only_word_a_long_outage_is_waited_out(scene
 
 async def test_a_token_that_is_refused_ends_everything(scene: Scene):
     job = await scene.job(**FAILED)
-    scene.discord.faults.add(Fault(PATCH, status=401))
+    scene.discord.faults.add(Fault(POST, status=401))
     with pytest.raises(DeliveryRevoked):
         await scene.delivery.tell(job)
-    assert len(scene.sent("", "")) == 1
+    assert [call.method for call in scene.sent("", "")] == ["GET", "POST"]
 
 
 async def test_an_acknowledgement_that_was_never_confirmed_is_found(scene: Scene):
