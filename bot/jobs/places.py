@@ -67,9 +67,8 @@ class Places:
         queued = {job.id for job in waiting.jobs}
         order = waiting.order(*(job for job in jobs if job.id not in queued))
         figures = await self._figures((*order, *waiting.active))
-        ready = await self._ready(guild_id, order, waiting, figures)
-        troubles = await self._store.troubles()
-        return [(job, replace(ready[job.id], outage=self._outage(job, troubles))) for job in jobs]
+        places = await self._placed(guild_id, order, waiting, figures)
+        return [(job, places[job.id]) for job in jobs]
 
     async def next_start(self, guild_id: int, member_id: int | None = None) -> float:
         """When the next of a guild's waiting jobs, or of that member's, will start; infinity while nobody knows.
@@ -86,7 +85,8 @@ class Places:
         waiting = await self._store.waiting(guild_id)
         order = waiting.order()
         figures = await self._figures((*order, *waiting.active))
-        starts = await self._starts(guild_id, order, waiting, figures, _payable(order, waiting))
+        earliest = _earliest(_payable(order, waiting), await self._outages(order))
+        starts = await self._starts(guild_id, order, waiting, figures, earliest)
         wanted = (start for job, start in zip(order, starts, strict=True) if member_id in (None, job.to.member_id))
         return min(wanted, default=math.inf)
 
@@ -96,7 +96,7 @@ class Places:
         order: Sequence[Job],
         waiting: Waiting,
         figures: Mapping[_Kind, Measured | None],
-        payable: Iterable[float],
+        earliest: Iterable[float],
     ) -> list[float]:
         now, paused = self._clock.now(), await self._paused(guild_id)
         seconds = {job.id: self._seconds(job, figures) for job in (*order, *waiting.active)}
@@ -104,24 +104,25 @@ class Places:
         limits, crowds = await self._policies.limits(guild_id), await self._of_providers(order, seconds)
         turns = [
             Turn(job.to.member_id, job.provider, seconds[job.id], math.inf if paused else max(job.not_before, at))
-            for job, at in zip(order, payable, strict=True)
+            for job, at in zip(order, earliest, strict=True)
         ]
         return start_times(turns, Standing(guild_id, limits, waiting.starts, runs, crowds), now)
 
     async def _paused(self, guild_id: int) -> bool:
         return (await self._policies.of(guild_id)).pause is not None
 
-    async def _ready(
+    async def _placed(
         self, guild_id: int, order: Sequence[Job], waiting: Waiting, figures: Mapping[_Kind, Measured | None]
     ) -> dict[str, Place]:
         now, paused, payable = self._clock.now(), await self._paused(guild_id), list(_payable(order, waiting))
-        starts = await self._starts(guild_id, order, waiting, figures, payable)
+        outages = await self._outages(order)
+        starts = await self._starts(guild_id, order, waiting, figures, _earliest(payable, outages))
         found: dict[str, Place] = {}
-        for ahead, (job, start, at) in enumerate(zip(order, starts, payable, strict=True)):
+        for ahead, (job, start, at, outage) in enumerate(zip(order, starts, payable, outages, strict=True)):
             measured = figures[_kind(job)]
             ready_at = None if measured is None else _grained(start + measured.median)
             budget_at = None if at <= now else _grained(at) or math.inf
-            found[job.id] = Place(ahead, ready_at, paused=paused, budget_at=budget_at)
+            found[job.id] = Place(ahead, ready_at, outage, paused=paused, budget_at=budget_at)
         return found
 
     async def _figures(self, jobs: Iterable[Job]) -> dict[_Kind, Measured | None]:
@@ -155,6 +156,10 @@ class Places:
             self._crowds[provider] = now, crowd
         return crowd
 
+    async def _outages(self, jobs: Iterable[Job]) -> list[Outage | None]:
+        troubles = await self._store.troubles()
+        return [self._outage(job, troubles) for job in jobs]
+
     def _outage(self, job: Job, troubles: Sequence[Trouble]) -> Outage | None:
         trouble = trouble_of(troubles, job.provider, job.request.model)
         if trouble is None:
@@ -178,6 +183,11 @@ def _payable(order: Sequence[Job], waiting: Waiting) -> Iterable[float]:
         models.append(job.request.model)
         # What is free is not saved up for.
         yield budget.fits_at(*models) if budget.prices.get(job.request.model) else 0.0
+
+
+def _earliest(payable: Iterable[float], outages: Iterable[Outage | None]) -> list[float]:
+    """In an outage: when a job is dropped, which is all that is known for sure of when it leaves the queue."""
+    return [at if outage is None else max(at, outage.ends_at) for at, outage in zip(payable, outages, strict=True)]
 
 
 def _grained(moment: float | None) -> float | None:

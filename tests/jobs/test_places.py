@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.domain.errors import StorageUnavailable
+from bot.domain.errors import StorageUnavailable, Unauthorized
 from bot.domain.generation import Aspect, Capability, Quality
 from bot.domain.job import InQueue, JobState
 from bot.ports import Place
@@ -110,6 +110,21 @@ async def test_the_rate_and_the_places_ahead_date_the_others(world: World):
     ready = [(await world.jobs.place(each)).ready_at - now for each in jobs]
     for ahead, seconds in enumerate(ready):
         assert 60 * ahead + 60 <= seconds <= 60 * (ahead + 2) + 15 + 60
+
+
+async def test_who_waits_for_a_provider_that_fails_puts_nobody_else_off(tmp_path: Path):
+    async with running(tmp_path, limits=limits(active_per_guild=1)) as world:
+        world.studio.seconds = 60
+        await world.ended(await world.ask(QUEUED))
+        world.studio.fail("refuse", Unauthorized("chutes", "bad key", status=401))
+        for _ in range(3):
+            await world.ask(DIRECT)
+            await world.clock.advance(2)
+        await world.ask(QUEUED, member=OTHER_MEMBER)
+        await world.clock.advance(2)
+        waits = await world.ask(QUEUED, member=OTHER_MEMBER)
+        place = await world.jobs.place(waits)
+        assert place.ready_at - world.clock.now() == pytest.approx(145, abs=15)
 
 
 async def test_a_pause_of_the_guild_is_named(world: World):

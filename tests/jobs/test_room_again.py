@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.domain.errors import RateLimited
+from bot.domain.errors import RateLimited, Unauthorized
 from bot.domain.limits import GuildLimits
 from tests.support.rows import MEMBER, OTHER_MEMBER, limits
 from tests.support.world import DIRECT, World, running
@@ -49,6 +49,16 @@ async def test_it_is_right_within_a_factor_of_two(
             await world.clock.advance(1)
         told, took = await until_there_is_room(world, MEMBER)
         assert took / 2 <= told <= took * 2
+
+
+async def test_while_the_provider_fails_it_is_when_the_first_that_waits_is_dropped(tmp_path: Path):
+    async with running(tmp_path, limits=limits(queued_per_member=2)) as world:
+        world.studio.fail("refuse", *[Unauthorized("chutes", "bad key", status=401)] * 50)
+        for _ in range(2):
+            await world.ask(DIRECT)
+            await world.clock.advance(2)
+        told, took = await until_there_is_room(world, MEMBER)
+        assert told == pytest.approx(took, abs=5)
 
 
 async def test_before_anything_was_made_the_documented_time_counts(tmp_path: Path):
