@@ -59,6 +59,7 @@ _BY_CODE = {
     110001: Answer.LATER,
     130000: Answer.LATER,
     160002: Answer.NO_REPLY,
+    160005: Answer.CHANNEL_GONE,
     200000: Answer.FILTERED,
     200001: Answer.FILTERED,
     240000: Answer.FILTERED,

@@ -156,7 +156,7 @@ async def test_when_the_channel_is_gone_the_requester_is_written_to(scene: Scene
     assert [message.id for message in scene.direct] == [delivered.message_id]
 
 
-@pytest.mark.parametrize(("status", "code"), [(404, 10003), (400, 50083)])
+@pytest.mark.parametrize(("status", "code"), [(404, 10003), (400, 50083), (400, 160005)])
 async def test_when_channel_and_requester_are_out_of_reach_the_channel_is_named(scene: Scene, status: int, code: int):
     job = await scene.job()
     scene.alice.direct_messages = False
