@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 _REFUSED_PAUSE = 60.0
 _TOO_MANY, _TOO_MANY_PAUSE = 429, 5.0
 _FETCHES_AT_ONCE = 16
+# Three quarters of a minute of them, in which a network comes back.
+_AN_OUTAGE = 6
 _JITTER = 0.1
 
 # What ends the waiting.
@@ -108,10 +110,14 @@ class Desk:
             self._agenda.refused = False
             self._reopened_at = self._clock.monotonic()
 
-    def patience_is_over(self, since: float) -> bool:
-        """Whether nothing has moved `since`; a time in which our key was refused is nobody's standstill."""
+    def patience_is_over(self, since: float, failures: int) -> bool:
+        """Whether nothing has moved `since`; a time in which our key was refused is nobody's standstill.
+
+        `failures` in a row, the last of them now: few are no outage, however long they took. The machine may have slept.
+        """
         now = self._clock.monotonic()
-        return not self._agenda.refused and now - max(since, self._reopened_at) > self._stuck_seconds
+        waits = self._agenda.refused or 0 < failures < _AN_OUTAGE
+        return not waits and now - max(since, self._reopened_at) > self._stuck_seconds
 
     @asynccontextmanager
     async def fetching(self) -> AsyncIterator[None]:
@@ -188,7 +194,7 @@ class Desk:
     def _go_on(self, watch: Watch, pace: Pace) -> None:
         plan, now = watch.plan, self._clock.monotonic()
         if watch.end is None:
-            stuck = Stuck(self._stuck_seconds) if self.patience_is_over(plan.moved_at) else None
+            stuck = Stuck(self._stuck_seconds) if self.patience_is_over(plan.moved_at, plan.failures) else None
             watch.end = plan.hopeless(now) or stuck
         if watch.dropped:
             return

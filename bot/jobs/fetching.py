@@ -23,11 +23,13 @@ class _Tries:
     full disk until stuck."""
 
     since: float
+    failures: int = 0
     unusable: int = 0
     gone: int = 0
     wrong_since: float | None = None
 
     def lost(self, error: _Trouble, now: float, desk: Desk) -> Cause | None:
+        self.failures += 1
         if called_wrong(error):
             self.wrong_since = now if self.wrong_since is None else self.wrong_since
             return Cause.RESULT_GONE if now - self.wrong_since >= WRONG_SECONDS else None
@@ -35,7 +37,7 @@ class _Tries:
         if isinstance(error, BadResponse | UnusableMedia):
             self.unusable += 1
             return Cause.UNUSABLE if self.unusable >= _MOST_UNUSABLE else None
-        over = desk.patience_is_over(self.since)
+        over = desk.patience_is_over(self.since, self.failures)
         if isinstance(error, OSError):
             return Cause.STORAGE_FULL if over else None
         self.gone = self.gone + 1 if isinstance(error, Rejected) else 0
@@ -47,7 +49,7 @@ class Fetching:
         self._artifacts, self._submission, self._clock = artifacts, submission, clock
 
     async def fetch(self, job: Job, handle: RemoteHandle, desk: Desk) -> Job:
-        tries, failures, pause = _Tries(self._clock.monotonic()), 0, 0.0
+        tries, pause = _Tries(self._clock.monotonic()), 0.0
         while True:
             await self._clock.sleep(pause)
             try:
@@ -59,10 +61,9 @@ class Fetching:
                 cause = tries.lost(error, self._clock.monotonic(), desk)
                 if cause is not None:
                     return await self._submission.lost(job, cause, _detail(error))
-                failures += 1
             else:
                 return await self._submission.made(job, artifact)
-            pause = backoff(failures, not_found=tries.gone > 0)
+            pause = backoff(tries.failures, not_found=tries.gone > 0)
 
     async def _fetched(self, job: Job, handle: RemoteHandle, desk: Desk) -> Artifact:
         async with desk.fetching():

@@ -192,6 +192,16 @@ class TestStuck:
             assert how(await world.ended(await world.ask())) == (JobState.DONE, None)
             assert world.studio.count("cancel") == 1
 
+    @pytest.mark.parametrize("call", ["poll", "fetch"])
+    async def test_a_machine_that_slept_has_a_moment_to_find_its_network_again(self, world: World, call: str):
+        world.studio.timeline = [(0, InQueue(1)), (60, InProgress(1, 4)), (170, Completed())]
+        world.studio.fail("fetch", outage())
+        job = await world.ask()
+        await world.clock.until(lambda: world.studio.count("poll" if call == "poll" else "fetch") > 0, 400)
+        world.studio.fail(call, *[outage() for _ in range(5 if call == "poll" else 4)])
+        await world.clock.leap(8 * 3600)
+        assert how(await world.ended(job)) == (JobState.DONE, None)
+
     async def test_a_lost_answer_to_the_last_cancel_is_settled_by_the_status(self, world: World):
         world.studio.timeline = [(0, InQueue(5))]
         world.studio.fail("cancel answer", outage())
