@@ -21,7 +21,7 @@ from bot.ports import Clock, QueueProvider
 
 log = logging.getLogger(__name__)
 
-_REFUSED_PAUSE = 60.0
+_NO_CREDIT, _REFUSED_PAUSE = 402, 60.0
 _TOO_MANY, _TOO_MANY_PAUSE = 429, 5.0
 _FETCHES_AT_ONCE = 16
 # Three quarters of a minute of them, in which a network comes back.
@@ -71,7 +71,7 @@ class Desk:
         self._fetches = asyncio.Semaphore(_FETCHES_AT_ONCE)
         self._bell = Bell(clock)
         self._wakes_at = math.inf
-        self._reopened_at = -math.inf
+        self._patient_from = -math.inf
         self._tasks: set[asyncio.Task[None]] = set()
         self._start(self._serve(), f"follow {provider.name}")
 
@@ -96,6 +96,8 @@ class Desk:
             self._agenda.refused = True
         elif error.status is not None:
             self.taken()
+        if error.status == _NO_CREDIT:
+            self._patient_from = now
         if self._agenda.refused:
             self._agenda.close(now, _REFUSED_PAUSE)
         wait = min(error.retry_after or 0.0, LONGEST_HOLD) if isinstance(error, Unavailable) else 0.0
@@ -108,16 +110,16 @@ class Desk:
         """Our key is good."""
         if self._agenda.refused:
             self._agenda.refused = False
-            self._reopened_at = self._clock.monotonic()
+            self._patient_from = self._clock.monotonic()
 
     def patience_is_over(self, since: float, failures: int) -> bool:
-        """Whether nothing has moved `since`; a time in which our key was refused is nobody's standstill.
+        """Whether nothing has moved `since`; a time in which our key or account was refused is nobody's standstill.
 
-        `failures` in a row, the last of them now: few are no outage, however long they took. The machine may have slept.
+        `failures` in a row, the last of them now: few are no outage, as the machine may have slept between them.
         """
         now = self._clock.monotonic()
         waits = self._agenda.refused or 0 < failures < _AN_OUTAGE
-        return not waits and now - max(since, self._reopened_at) > self._stuck_seconds
+        return not waits and now - max(since, self._patient_from) > self._stuck_seconds
 
     @asynccontextmanager
     async def fetching(self) -> AsyncIterator[None]:

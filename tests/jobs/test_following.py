@@ -398,6 +398,15 @@ class TestAProviderAsAWhole:
         assert (await world.ended(job, within=7000)).state is JobState.DONE
         assert world.clock.monotonic() > STUCK_SECONDS
 
+    @pytest.mark.parametrize("call", ["poll", "fetch"])
+    async def test_an_empty_account_is_asked_on_and_costs_no_job(self, world: World, call: str):
+        no_credit = Unavailable("pipelet", "HTTP 402", evidence=Evidence.REFUSED, status=402)
+        world.studio.fail(call, *[no_credit] * 250)
+        world.studio.timeline = [(0, InQueue(5)), (300, Completed())]
+        job = await world.ask()
+        assert (await world.ended(job, within=7000)).state is JobState.DONE
+        assert world.clock.monotonic() > STUCK_SECONDS + 600
+
     async def test_an_outage_does_not_say_that_a_refused_key_is_taken_again(self, world: World):
         silent = Unavailable("pipelet", "no route", evidence=Evidence.NOT_SENT)
         world.studio.fail("poll", Unauthorized("pipelet", "no", status=401), *[silent] * 8)
