@@ -70,6 +70,11 @@ class Places:
         places = await self._placed(guild_id, order, waiting, figures)
         return [(job, places[job.id]) for job in jobs]
 
+    async def in_order(self, guild_id: int) -> list[Job]:
+        """The guild's waiting jobs, who starts first comes first."""
+        jobs = (await self._store.waiting(guild_id)).order()
+        return [job for job, _ in sorted(await self.of_guild(guild_id, jobs), key=lambda placed: placed[1].ahead)]
+
     async def next_start(self, guild_id: int, member_id: int | None = None) -> float:
         """When the next of a guild's waiting jobs, or of that member's, will start; infinity while nobody knows.
 
@@ -118,7 +123,9 @@ class Places:
         outages = await self._outages(order)
         starts = await self._starts(guild_id, order, waiting, figures, _earliest(payable, outages))
         found: dict[str, Place] = {}
-        for ahead, (job, start, at, outage) in enumerate(zip(order, starts, payable, outages, strict=True)):
+        # What one job only has to wait for lets those behind it pass.
+        ranked = sorted(zip(starts, order, payable, outages, strict=True), key=lambda known: known[0])
+        for ahead, (start, job, at, outage) in enumerate(ranked):
             measured = figures[_kind(job)]
             ready_at = None if measured is None else _grained(start + measured.median)
             budget_at = None if at <= now else _grained(at) or math.inf

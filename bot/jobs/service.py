@@ -320,7 +320,7 @@ class Jobs:
 
     async def overview(self, by: By) -> tuple[list[Job], list[Job]]:
         """The guild's unfinished jobs in the order in which they start, and the member's own latest ten."""
-        waiting = (await self._store.waiting(by.guild_id)).order()
+        waiting = await self._places.in_order(by.guild_id)
         ids, live = {job.id for job in waiting}, self._live.of_guild(by.guild_id)
         ordered = [job for job in live if job.id not in ids and job.state is not JobState.RECEIVED] + waiting
         mine = await self._store.of_member(by.guild_id, by.member_id, limit=10)

@@ -39,6 +39,24 @@ async def test_jobs_of_others_come_between(world: World):
     assert (await world.jobs.place(received)).ahead == 3
 
 
+async def test_who_is_at_a_cap_or_whose_provider_fails_stands_behind_who_starts_first(tmp_path: Path):
+    async with running(tmp_path, limits=limits(active_per_guild=3, active_per_member=1)) as world:
+        world.studio.seconds = 100_000
+        world.studio.fail("refuse", Unauthorized("chutes", "bad key", status=401))
+        fails = await world.ask(DIRECT, member=9)
+        await world.clock.advance(2)
+        for member in (2, 3, 1):
+            await world.ask(QUEUED, member=member)
+            await world.clock.advance(2)
+        capped = await world.ask(QUEUED, member=1)
+        first = await world.ask(QUEUED, member=4)
+        await world.clock.advance(2)
+        places = {each.id: (await world.jobs.place(await world.job(each))).ahead for each in (first, capped, fails)}
+        assert places == {first.id: 0, capped.id: 1, fails.id: 2}
+        waiting, _ = await world.jobs.overview(by())
+        assert [each.id for each in waiting[-3:]] == [*places]
+
+
 async def test_no_time_is_named_before_there_are_figures(world: World):
     await crowded(world)
     waiting = await world.ask(DIRECT)
