@@ -7,12 +7,12 @@ from discord import app_commands
 from discord.app_commands import Choice
 
 from bot import texts
-from bot.domain.errors import DeliveryError, DeliveryRevoked, StorageUnavailable
+from bot.domain.errors import DeliveryError, DeliveryRevoked, NotAllowed, StorageUnavailable
 from bot.domain.job import Artifact, Job, JobState
 from bot.domain.messages import Message
 from bot.ui import sendable
 from cogs._cog import CoreCog
-from cogs._place import Interaction, by
+from cogs._place import Interaction, by, here
 from cogs._private import defer, during, is_dead, is_deferred, say
 
 
@@ -43,9 +43,18 @@ class Show(CoreCog):
             return []
         return [Choice(name=texts.job_label(job), value=job.id) for job in jobs]
 
+    async def _may_be_seen(self, interaction: Interaction) -> bool:
+        """By everybody: where the film that this member asks for could be posted now, as far as moderators let it."""
+        try:
+            place = here(interaction)
+            to = place.to
+            await self.core.policies.check_member(to.guild_id, to.channel_id, place.parent_id, to.member_id)
+        except NotAllowed:
+            return False
+        return True
+
     async def _deliver(self, interaction: Interaction, job: Job, artifact: Artifact) -> None:
-        allowed = interaction.app_permissions
-        public = allowed.administrator or (allowed.attach_files and allowed.view_channel)
+        public = await self._may_be_seen(interaction)
         await defer(interaction, self.core.clock, private=not public)
         if is_dead(interaction):
             return

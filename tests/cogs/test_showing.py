@@ -173,6 +173,28 @@ async def test_where_the_bot_may_not_attach_only_the_member_sees_it_and_it_stays
     assert (await hall.row(job)).state is JobState.UNDELIVERABLE
 
 
+@pytest.mark.parametrize("rule", ["only other channels", "blocked", "paused"])
+async def test_what_moderators_do_not_let_into_a_channel_only_the_member_sees(hall: Hall, rule: str) -> None:
+    job = await hall.kept()
+    policies, mara = hall.matinee.policies, hall.mara.user.id
+    match rule:
+        case "only other channels":
+            await policies.allow_channel(hall.guild.id, mara, hall.guild.channels[1].id)
+        case "blocked":
+            await policies.block(hall.guild.id, mara, hall.alice.user.id, "", None)
+        case _:
+            await policies.pause(hall.guild.id, mara, "")
+    reply = await hall.show(job)
+    assert reply.message.ephemeral
+    assert [file.filename for file in reply.message.attachments] == [f"v-{job.id}.mp4"]
+    assert (await hall.row(job)).state is JobState.UNDELIVERABLE
+    await policies.clear_channels(hall.guild.id, mara)
+    await policies.unblock(hall.guild.id, mara, hall.alice.user.id)
+    await policies.resume(hall.guild.id, mara)
+    await hall.show(job)
+    await hall.done(job)
+
+
 async def test_a_stranger_learns_nothing(hall: Hall) -> None:
     job = await hall.kept()
     reply = await hall.show(job, hall.ben)
