@@ -26,8 +26,7 @@ class Show(CoreCog):
         if kept is not None and not core.showing.keeps(kept):
             await say(interaction, texts.not_shown(found, gone=True))
             return
-        # An answer that had to be deferred in private cannot become public any more.
-        if kept is not None and not is_deferred(interaction):
+        if kept is not None:
             with core.showing.once(found):
                 await self._deliver(interaction, found, kept)
             return
@@ -54,7 +53,8 @@ class Show(CoreCog):
         return True
 
     async def _deliver(self, interaction: Interaction, job: Job, artifact: Artifact) -> None:
-        public = await self._may_be_seen(interaction)
+        # An answer that had to be deferred in private cannot become public any more.
+        public = not is_deferred(interaction) and await self._may_be_seen(interaction)
         await defer(interaction, self.core.clock, private=not public)
         if is_dead(interaction):
             return

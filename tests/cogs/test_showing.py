@@ -1,6 +1,7 @@
 """`/show`: how a job stands; and what could not be posted, delivered into the answer."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -170,6 +171,23 @@ async def test_where_the_bot_may_not_attach_only_the_member_sees_it_and_it_stays
     hall.channel.set_permissions(hall.guild.bot, deny=May.ATTACH_FILES)
     reply = await hall.show(job)
     assert reply.message.ephemeral
+    assert (await hall.row(job)).state is JobState.UNDELIVERABLE
+
+
+async def test_what_was_put_off_in_private_is_delivered_there_and_stays_kept(hall: Hall) -> None:
+    job, matinee = await hall.kept(), hall.matinee
+    slow = threading.Event()
+    reading = asyncio.create_task(matinee.database.read(lambda _connection: slow.wait()))
+    showing = asyncio.create_task(hall.show(job))
+    while not matinee.clock.waited_for:
+        await asyncio.sleep(0.005)
+    matinee.clock.advance(1.8)
+    await hall.discord.until(lambda: hall.discord.interactions[-1].deferred)
+    slow.set()
+    await reading
+    reply = await showing
+    assert reply.message.ephemeral
+    assert [file.filename for file in reply.message.attachments] == [f"v-{job.id}.mp4"]
     assert (await hall.row(job)).state is JobState.UNDELIVERABLE
 
 
