@@ -90,7 +90,8 @@ class Places:
         waiting = await self._store.waiting(guild_id)
         order = waiting.order()
         figures = await self._figures((*order, *waiting.active))
-        earliest = _earliest(_payable(order, waiting), await self._outages(order))
+        outages = await self._outages(order)
+        earliest = _earliest(_payable(order, waiting, outages), outages)
         starts = await self._starts(guild_id, order, waiting, figures, earliest)
         wanted = (start for job, start in zip(order, starts, strict=True) if member_id in (None, job.to.member_id))
         return min(wanted, default=math.inf)
@@ -119,8 +120,8 @@ class Places:
     async def _placed(
         self, guild_id: int, order: Sequence[Job], waiting: Waiting, figures: Mapping[_Kind, Measured | None]
     ) -> dict[str, Place]:
-        now, paused, payable = self._clock.now(), await self._paused(guild_id), list(_payable(order, waiting))
-        outages = await self._outages(order)
+        now, paused, outages = self._clock.now(), await self._paused(guild_id), await self._outages(order)
+        payable = list(_payable(order, waiting, outages))
         starts = await self._starts(guild_id, order, waiting, figures, _earliest(payable, outages))
         found: dict[str, Place] = {}
         # What one job only has to wait for lets those behind it pass.
@@ -183,13 +184,16 @@ def _started_at(job: Job, now: float) -> float:
     return min(job.started_at or now, now)
 
 
-def _payable(order: Sequence[Job], waiting: Waiting) -> Iterable[float]:
+def _payable(order: Sequence[Job], waiting: Waiting, outages: Iterable[Outage | None]) -> Iterable[float]:
     """When the guild can pay for each and all before it."""
     budget, models = waiting.budget, list[str]()
-    for job in order:
+    for job, outage in zip(order, outages, strict=True):
+        # What is free is not saved up for, nor what its provider does not make.
+        if outage is not None or not budget.prices.get(job.request.model):
+            yield 0.0
+            continue
         models.append(job.request.model)
-        # What is free is not saved up for.
-        yield budget.fits_at(*models) if budget.prices.get(job.request.model) else 0.0
+        yield budget.fits_at(*models)
 
 
 def _earliest(payable: Iterable[float], outages: Iterable[Outage | None]) -> list[float]:

@@ -167,6 +167,19 @@ async def test_a_job_that_the_guild_cannot_pay_for_yet_says_when_it_can(tmp_path
         assert (await world.jobs.place(free)).budget_at is None
 
 
+async def test_nothing_is_set_aside_for_a_job_whose_provider_fails(tmp_path: Path):
+    operator, prices = limits(active_per_guild=1, spend_per_day=10), {DIRECT: 6, QUEUED: 6}
+    async with running(tmp_path, limits=operator, prices=prices) as world:
+        world.studio.fail("refuse", Unauthorized("chutes", "bad key", status=401))
+        await world.ask(DIRECT)
+        await world.clock.advance(2)
+        await world.ask("wan22-fast-t2v-pro")
+        await world.clock.advance(2)
+        waits = await world.ask(QUEUED, member=OTHER_MEMBER)
+        await world.clock.advance(2)
+        assert (await world.jobs.place(await world.job(waits))).budget_at is None
+
+
 async def test_two_hundred_waiting_jobs_are_placed_in_a_moment(tmp_path: Path):
     async with running(tmp_path) as world:
         await with_figures(world, 60)
