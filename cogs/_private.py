@@ -80,11 +80,12 @@ async def _is_waiting(interaction: Interaction, clock: Clock) -> bool:
     return message is not None and message.flags.loading
 
 
-async def say(interaction: Interaction, *answers: Message | str) -> None:
+async def say(interaction: Interaction, answer: Message | str, *more: str) -> None:
     """Tell the member, and only them. That it cannot be told is logged, and changes nothing else."""
     try:
-        for answer in answers:
-            await _say(interaction, answer if isinstance(answer, Message) else Message(answer))
+        await _say(interaction, answer if isinstance(answer, Message) else Message(answer))
+        for page in more:
+            await interaction.followup.send(ephemeral=True, **sendable(Message(page)))
     except (discord.HTTPException, *NETWORK_TROUBLE) as error:
         log.info("a private answer was lost", extra={"interaction": interaction.id, "why": type(error).__name__})
 

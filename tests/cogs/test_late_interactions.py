@@ -14,7 +14,7 @@ from discord.http import Route
 from bot import texts
 from bot.domain.errors import Evidence
 from bot.domain.job import Cause, Job, JobState
-from bot.sandbox.discord import MemberDriver, SandboxDiscord, SandboxOptions
+from bot.sandbox.discord import Fault, MemberDriver, SandboxDiscord, SandboxOptions
 from bot.ui import sendable
 from storage.database import Database
 
@@ -117,3 +117,19 @@ async def test_what_was_put_off_once_is_not_put_off_again(hall: Hall) -> None:
     await hall.discord.until(lambda: reply.message is not None and not reply.message.loading)
     assert "is queued as job" in reply.message.content
     assert hall.answers() == [4, 5]
+
+
+async def test_all_of_an_answer_comes_though_nobody_confirmed_that_it_was_put_off(hall: Hall) -> None:
+    matinee, slow = hall.matinee, threading.Event()
+    reading = asyncio.create_task(matinee.database.read(lambda _connection: slow.wait()))
+    asking = asyncio.create_task(hall.alice.slash(hall.channel, "queue"))
+    while not matinee.clock.waited_for:
+        await asyncio.sleep(0.005)
+    hall.discord.faults.add(Fault("POST /interactions/*/*/callback", drop="after", times=9))
+    matinee.clock.advance(1.8)
+    reply = await asking
+    slow.set()
+    await reading
+    await hall.discord.until(lambda: reply.follow_ups)
+    assert "This guild's queue" in reply.message.content
+    assert "Your latest jobs" in reply.follow_ups[0].content
