@@ -190,6 +190,8 @@ class Submission:
                 return await self._wait(job, error, _cause_of_waiting(error))
             case Rejected() if status == _GONE:
                 return await self._wait(job, error, Cause.MODEL_GONE)
+            case Rejected() if status is None and not self._on_offer(job):
+                return await self._in_vain(job, error, Cause.MODEL_GONE, None)
             case Rejected() if status == _TOO_LARGE and job.request.images and not job.request.shrunk:
                 return await self._shrink(job, error)
             case Rejected():
@@ -201,6 +203,9 @@ class Submission:
                 return await self._repeat(job, provider, Cause.NO_ANSWER, detail, status)
             case _:
                 return await self.uncertain(job, detail=detail, status=status)
+
+    def _on_offer(self, job: Job) -> bool:
+        return any(spec.id == job.request.model for spec in self._catalog.models(job.request.capability))
 
     async def _wait(self, job: Job, error: ProviderError, cause: Cause) -> Job:
         """Nothing was spent: it goes back to its place, until its provider is asked again or patience ends."""
@@ -222,7 +227,7 @@ class Submission:
         )  # fmt: skip
 
     async def _in_vain(self, job: Job, error: ProviderError, cause: Cause, retry_at: float | None) -> Job:
-        """Patience is over: another model makes it, or it is refused."""
+        """Waiting makes no sense, or no more: another model makes it, or it is refused."""
         settle = partial(self._store.settle, job, error.evidence, status=error.status, retry_at=retry_at)
         other = None if self._stand_ins is None else await self._stand_ins.after(job)
         if other is None:

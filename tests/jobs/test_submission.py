@@ -18,12 +18,12 @@ from bot.domain.errors import (
     Unauthorized,
     Unavailable,
 )
-from bot.domain.generation import Capability, GenerationRequest
-from bot.domain.job import Cause, Failed, InQueue, Job, JobState
+from bot.domain.generation import Capability, GenerationRequest, ModelSpec
+from bot.domain.job import Cause, Failed, InQueue, Job, JobState, RemoteHandle
 from bot.jobs.patience import next_try
 from bot.jobs.service import Upload
 from tests.support.clock import EPOCH
-from tests.support.outside import FILM_BYTES, GARBAGE, ScriptedDirect
+from tests.support.outside import FILM_BYTES, GARBAGE, ScriptedDirect, ScriptedQueue
 from tests.support.rows import GUILD, MODERATOR, OTHER_MEMBER
 from tests.support.world import DIRECT, QUEUED, World, by, running
 
@@ -395,6 +395,31 @@ async def test_a_provider_that_was_taken_out_of_the_configuration_refuses_what_w
     async with running(tmp_path, world.outside, providers=lambda _studio, _reach: []) as world:
         assert how(await world.ended(job)) == (JobState.REFUSED, Cause.MODEL_GONE)
         assert world.studio.paid == []
+
+
+class Fewer(ScriptedQueue):
+    """The operator has left one model out, or a server has another one now."""
+
+    def models(self) -> Sequence[ModelSpec]:
+        return [spec for spec in super().models() if spec.id != QUEUED]
+
+    async def submit(self, request: GenerationRequest, images: Sequence[Path]) -> RemoteHandle:
+        if request.model == QUEUED:
+            raise Rejected(self.name, "this model is not offered here any more")
+        return await super().submit(request, images)
+
+
+@pytest.mark.parametrize("other", [None, f"{QUEUED}-pro"])
+async def test_a_model_that_was_taken_out_of_the_configuration_is_gone_and_may_have_a_stand_in(tmp_path, other):
+    async with running(tmp_path) as world:
+        world.studio.fail("refuse", busy(503, retry_after=200))
+        job = await world.ask()
+        await world.clock.advance(1)
+    fewer = {"providers": lambda *way: [Fewer(*way)], "fall_back": {QUEUED: [other]} if other else None}
+    async with running(tmp_path, world.outside, **fewer) as world:
+        ended = await world.ended(job)
+        assert how(ended) == ((JobState.DONE, None) if other else (JobState.REFUSED, Cause.MODEL_GONE))
+        assert [paid.model for paid in world.studio.paid] == ([other] if other else [])
 
 
 async def test_a_picture_that_is_gone_is_not_paid_for(world: World):
