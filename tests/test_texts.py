@@ -354,8 +354,14 @@ def test_retry_is_offered_where_asking_again_makes_sense() -> None:
     assert offered(JobState.AMBIGUOUS, Cause.NO_ANSWER)
     assert offered(JobState.LOST_RESULT, Cause.UNUSABLE)
     assert offered(JobState.REFUSED, Cause.BUSY)
+    assert offered(JobState.REFUSED, Cause.STUCK)
     assert not offered(JobState.REFUSED, Cause.REJECTED)
     assert not offered(JobState.CANCELLED, Cause.BY_MEMBER)
+
+
+def test_what_was_called_back_from_a_provider_that_stood_still_cost_nothing_and_may_be_asked_for_again() -> None:
+    withdrawn = JOB._replace(state=JobState.REFUSED, cause=Cause.STUCK, provider="pipelet", detail="30 minutes")
+    assert texts.ending(withdrawn).content.endswith("Nothing was spent. Press Retry to ask again.")
 
 
 def test_a_notice_mentions_the_requester_and_names_the_job() -> None:

@@ -176,7 +176,7 @@ def _story(job: Job, keep_days: float, *, advise: bool) -> str:
             f"The file is kept for {number(keep_days)} days: `/show job:{job.id}` in an open channel delivers it, free."
         )
     if advise:
-        free = reason.advice is _COSTS_AGAIN and not billed(job.provider)
+        free = reason.advice is _COSTS_AGAIN and (job.state is JobState.REFUSED or not billed(job.provider))
         sentences.append(_ASK_AGAIN if free else reason.advice)
     return " ".join(sentence for sentence in sentences if sentence)
 
@@ -213,6 +213,6 @@ def spent(job: Job) -> str:
 
 def _retry(job: Job) -> tuple[Button, ...]:
     worth_it = job.state in (JobState.AMBIGUOUS, JobState.LOST_RESULT, JobState.POISON) or (
-        job.state is JobState.REFUSED and job.cause in (Cause.BUSY, Cause.UNREACHABLE, Cause.FAILING)
+        job.state is JobState.REFUSED and job.cause in (Cause.BUSY, Cause.UNREACHABLE, Cause.FAILING, Cause.STUCK)
     )
     return (Button(Verb.RETRY, job.id, _RETRY_LABEL),) if worth_it else ()
