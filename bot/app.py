@@ -248,7 +248,7 @@ class App:
         web = self._settings.web
         if web is None:
             return
-        pages = HealthPages(lambda: {"discord": self.client.is_ready()})
+        pages = HealthPages(lambda: {"discord": self.client.connected})
         try:
             await pages.start(web.host, web.port)
         except OSError as error:

@@ -129,6 +129,11 @@ class MatineeClient(commands.AutoShardedBot):
         """Seconds for which Discord has waited for an answer, as far as its clock is known."""
         return self._time.since(interaction.created_at.timestamp())
 
+    @property
+    def connected(self) -> bool:
+        """Whether all shards hear from Discord now; the library stays "ready" for ever once it was."""
+        return self.is_ready() and not any(shard.is_closed() for shard in self.shards.values())
+
     async def on_message(self, message: discord.Message, /) -> None:
         """The library would look for text commands here; there are none."""
 

@@ -8,7 +8,7 @@ import os
 import re
 import sqlite3
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -275,10 +275,11 @@ async def only_pipelet_is_on_offer(it: Scene) -> None:
     assert "no such model" in reply.message.content
 
 
-async def health_pages_answer(port: int) -> None:
+async def health_pages_answer(port: int, ready: int = 200, meanwhile: Callable[[], object] = lambda: None) -> None:
     statuses: dict[str, int] = {}
     async with aiohttp.ClientSession() as session, asyncio.timeout(20):
-        while statuses != {"healthz": 200, "readyz": 200}:
+        while statuses != {"healthz": 200, "readyz": ready}:
+            meanwhile()
             for path in ("healthz", "readyz"):
                 async with session.get(f"http://127.0.0.1:{port}/{path}") as response:
                     assert await response.json()
@@ -286,6 +287,17 @@ async def health_pages_answer(port: int) -> None:
             # The library is ready a while after the last guild has come in.
             assert statuses["healthz"] == 200
             assert statuses["readyz"] in (200, 503)
+
+
+async def test_a_bot_that_has_lost_discord_does_not_say_that_it_is_ready(it: Scene, tmp_path: Path) -> None:
+    port = await free_port()
+    it.stage.folder, kept = tmp_path, it.stage.folder
+    await it.start(MATINEE_WEB__PORT=str(port))
+    await health_pages_answer(port)
+    await health_pages_answer(port, 503, meanwhile=lambda: it.discord.faults.add(Fault(gateway="drop")))
+    await health_pages_answer(port)
+    await it.stop()
+    it.stage.folder = kept
 
 
 async def test_the_models_of_a_server_of_ones_own_are_those_that_it_names(it: Scene, tmp_path: Path) -> None:
