@@ -339,6 +339,9 @@ def test_an_undeliverable_film_is_kept_and_the_days_are_named() -> None:
     job = JOB._replace(state=JobState.UNDELIVERABLE, cause=Cause.NO_PERMISSION)
     assert "kept for 7 days" in texts.ending(job).content
     assert "kept for 3 days" in texts.notice(job, keep_days=3).content
+    assert f"`/show job:{job.id}` in an open channel delivers it" in texts.ending(job).content
+    large = job._replace(cause=Cause.TOO_LARGE)
+    assert f"`/show job:{job.id}` where larger files are allowed delivers it" in texts.ending(large).content
 
 
 def test_retry_is_offered_where_asking_again_makes_sense() -> None:

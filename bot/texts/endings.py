@@ -172,8 +172,9 @@ def _story(job: Job, keep_days: float, *, advise: bool) -> str:
     detail = f": {code(words)}" if words else ""
     sentences = [f"{what[:1].upper()}{what[1:]}{detail}.", spent(job)]
     if job.state is JobState.UNDELIVERABLE:
+        where = "where larger files are allowed" if job.cause is Cause.TOO_LARGE else "in an open channel"
         sentences.append(
-            f"The file is kept for {number(keep_days)} days: `/show job:{job.id}` in an open channel delivers it, free."
+            f"The file is kept for {number(keep_days)} days: `/show job:{job.id}` {where} delivers it, free."
         )
     if advise:
         free = reason.advice is _COSTS_AGAIN and (job.state is JobState.REFUSED or not billed(job.provider))
