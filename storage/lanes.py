@@ -16,7 +16,7 @@ class Lanes:
     def __init__(self, weights: Mapping[int, float]) -> None:
         """`weights` by guild id; 1 for all others."""
         self._queries = load_queries("lanes.sql")
-        self._weights = weights
+        self.weights = weights
 
     def wake_due(self, connection: sqlite3.Connection, provider: str, now: float) -> None:
         """The lanes that were to be left alone until now."""
@@ -85,7 +85,7 @@ class Lanes:
         self._queries.leave_ring(connection, guild_id=guild, member_id=member)
 
     def _stride(self, job: Job) -> float:
-        return 1 / self._weights.get(job.to.guild_id, 1)
+        return 1 / self.weights.get(job.to.guild_id, 1)
 
 
 def _waits(job: Job) -> bool:

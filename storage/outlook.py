@@ -42,7 +42,7 @@ class Outlook:
         held = math.inf if taken >= places else None
         rows = self._queries.queues(connection, provider=provider, held=held)
         waiting = {row["guild_id"]: row["waiting"] for row in rows}
-        return Crowd(places, taken, self._seconds_at(connection, provider), waiting)
+        return Crowd(places, taken, self._seconds_at(connection, provider), waiting, self._lanes.weights)
 
     def _seconds_at(self, connection: sqlite3.Connection, provider: str) -> float:
         """What a job there takes on the average, each counted as is usual for its kind: one may have taken a night."""

@@ -5,7 +5,8 @@ import math
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import accumulate
 
 from bot.domain.limits import GuildLimits
 
@@ -17,13 +18,14 @@ _OVERDUE = 0.2
 class Crowd:
     """A provider as all guilds share it: so many `places`, `taken` now, each for `seconds` on the average.
 
-    `waiting` is the number of jobs of each guild that takes its turns there.
+    `waiting` is the number of jobs of each guild that takes its turns there, `weights` are those other than 1.
     """
 
     places: int
     taken: int
     seconds: float
     waiting: Mapping[int, int]
+    weights: Mapping[int, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,20 +67,29 @@ class _Slots:
 
 
 class _Round:
-    """One guild's starts at a provider, among everybody else's: round m is a start of each guild that has m waiting."""
+    """One guild's starts at a provider, among everybody else's: until its m-th one, each other guild that has so many
+    jobs waiting starts m times as well, or as often as its weight says."""
 
     def __init__(self, crowd: Crowd, guild_id: int) -> None:
-        self._crowd = crowd
-        self._others = sorted(count for guild, count in crowd.waiting.items() if guild != guild_id)
-        self._before, self._rounds, self._own = 0, 0, 0
+        self._crowd, self._own = crowd, 0
+        others = defaultdict[float, list[int]](list)
+        for count, guild in sorted((count, guild) for guild, count in crowd.waiting.items() if guild != guild_id):
+            others[crowd.weights.get(guild, 1) / crowd.weights.get(guild_id, 1)].append(count)
+        self._others = [(pace, counts, list(accumulate(counts, initial=0))) for pace, counts in others.items()]
+
+    def _before(self) -> float:
+        """Starts of others before the next one of the guild."""
+        starts = 0.0
+        for pace, counts, sums in self._others:
+            most = pace * (self._own + 1)
+            fewer = bisect_left(counts, most)
+            starts += sums[fewer] + most * (len(counts) - fewer)
+        return starts
 
     def next_start(self, now: float) -> float:
         """Of the guild's next job there, if only the provider's places kept it waiting."""
-        while self._rounds <= self._own:
-            self._rounds += 1
-            self._before += len(self._others) - bisect_left(self._others, self._rounds)
         crowd = self._crowd
-        ahead = self._before + self._own + 1 - max(0, crowd.places - crowd.taken)
+        ahead = self._before() + self._own + 1 - max(0, crowd.places - crowd.taken)
         return now + max(0, ahead) * crowd.seconds / crowd.places
 
     def take(self) -> None:

@@ -52,6 +52,14 @@ def test_other_guilds_take_their_turns_at_the_provider():
     assert starts([turn()] * 3, crowd=crowd) == [90, 150, 210]
 
 
+def test_they_take_as_many_as_their_weights_say():
+    crowd = Crowd(places=1, taken=1, seconds=60, waiting={1: 3, 2: 9, 3: 9, 4: 1}, weights={2: 4, 4: 0.5})
+    # Before each start four of one and one of another; half a one before the first, of who has but one to start.
+    assert starts([turn()] * 3, crowd=crowd) == [390, 780, 960]
+    crowd = Crowd(places=1, taken=1, seconds=60, waiting={1: 4, 2: 9}, weights={1: 4})
+    assert starts([turn()] * 4, crowd=crowd) == [75, 150, 225, 300]
+
+
 def test_what_was_put_off_and_what_nobody_can_date():
     turns = [turn(earliest=NOW + 50), turn(earliest=math.inf), Turn(1, "gone", 60), turn()]
     assert starts(turns) == [50, math.inf, math.inf, 0]

@@ -5,7 +5,7 @@ import tempfile
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.domain.errors import Evidence
+from bot.domain.forecast import Standing, Turn, start_times
 from bot.domain.job import Cause, Job, JobState
 from storage.job_store import SqliteJobStore
 from tests.support.rows import GUILD, OTHER_GUILD, limits
@@ -242,6 +243,22 @@ async def test_a_guild_of_weight_w_starts_w_times_as_often_while_all_wait(heavy:
         won = Counter([(await shop.claimed()).to.guild_id for _ in range(starts)])
         for guild in guilds[1:]:
             assert abs(won[GUILD] / heavy - won[guild]) <= 1 + 1 / heavy
+
+
+@settings(max_examples=15)
+@given(weights=st.lists(st.sampled_from([0.5, 1, 3, 7]), min_size=2, max_size=4), waiting=st.integers(2, 9))
+async def test_the_forecast_knows_the_weights(weights: list[float], waiting: int):
+    async with fresh(weights=dict(enumerate(weights))) as shop:
+        for number in range(waiting * len(weights)):
+            await shop.queued(guild=number % len(weights))
+        first = await shop.claimed()
+        crowd = replace(await shop.store.crowd("pipelet", 1), seconds=1)
+        standing = Standing(first.to.guild_id, shop.operator, (), (), {"pipelet": crowd})
+        told = start_times([Turn(1, "pipelet", 1)] * (waiting - 1), standing, 0)
+        order = [(await shop.claimed()).to.guild_id for _ in range(waiting * len(weights) - 1)]
+        took = [at for at, guild in enumerate(order, 1) if guild == first.to.guild_id]
+        for start, real in zip(told, took, strict=True):
+            assert abs(start - real) <= len(weights) + sum(weights) / weights[first.to.guild_id]
 
 
 async def test_idling_earns_nothing(shop: Shop):
