@@ -1,4 +1,4 @@
-"""Who acts and where, from the payload of this very interaction; nothing is taken from the cache or an earlier one."""
+"""Who acts and where, from the payload of this very interaction; the cache knows only whether the bot is there too."""
 
 from dataclasses import dataclass
 
@@ -31,6 +31,9 @@ def here(interaction: Interaction) -> Here:
     """Where a film would go. Raises NotAllowed when it could not be posted there."""
     channel = interaction.channel
     if interaction.guild_id is None or channel is None or isinstance(channel, discord.abc.PrivateChannel):
+        raise NotAllowed(Rule.GUILD_ONLY)
+    # A guild may have installed the commands alone: then the token answers for 15 minutes, and nothing can be posted.
+    if interaction.client.get_guild(interaction.guild_id) is None:
         raise NotAllowed(Rule.GUILD_ONLY)
     in_thread = isinstance(channel, discord.Thread)
     allowed = interaction.app_permissions

@@ -155,6 +155,19 @@ async def test_outside_guilds_everything_is_refused(world: World) -> None:
     assert await world.matinee.all_jobs() == []
 
 
+async def test_where_a_guild_has_the_commands_but_not_the_bot_nothing_is_made(world: World) -> None:
+    """Installed for its commands alone: nothing could be posted there later."""
+    elsewhere = "811111111111111112"
+    video = {"id": "1", "name": "video", "type": 1, "options": [{"name": "prompt", "type": 3, "value": "a cat"}]}
+    changes = {
+        "guild_id": elsewhere,
+        "authorizing_integration_owners": {"0": elsewhere},
+        "app_permissions": "2147483647",
+    }
+    assert "where it was added to the guild" in words(await world.raw(world.alice, video, **changes))
+    assert await world.matinee.all_jobs() == []
+
+
 async def test_completion_of_strange_input_offers_nothing(world: World) -> None:
     option = {"name": "model", "type": 3, "value": 5, "focused": True}
     data = {"id": "1", "name": "video", "type": 1, "options": [option]}
