@@ -46,9 +46,12 @@ class Watch:
     dropped: bool = False
     # Its provider was seen at work on it, so nothing can be withdrawn any more.
     begun: bool = False
+    # Our key was refused when its provider was last asked.
+    refused: bool = False
 
     def saw(self, status: RemoteStatus) -> None:
         self.begun = self.begun or isinstance(status, InProgress)
+        self.refused = False
 
 
 class Desk:
@@ -86,12 +89,19 @@ class Desk:
             self._agenda.put_first(watch)
             self._bell.ring()
         else:
+            # Its provider has just taken it from us.
+            self.taken()
             self._put(watch, FIRST)
 
-    def note(self, error: ProviderError) -> None:
-        """What one answer says about the provider as a whole."""
+    def note(self, error: ProviderError, *, refused_before: bool) -> None:
+        """What one answer says about the provider as a whole.
+
+        `refused_before`: so was the last one to this question. If others were answered since, our key is good.
+        """
         now = self._clock.monotonic()
         if isinstance(error, Unauthorized):
+            if refused_before and not self._agenda.refused:
+                return
             log.error("%s refuses our key: jobs there wait", error.provider)
             self._agenda.refused = True
         elif error.status is not None:
@@ -171,7 +181,8 @@ class Desk:
             self._answered(watch, await self.provider.poll(watch.handle), pace)
         except ProviderError as error:
             log.warning("status not known: %s", error, extra={"job": watch.job.id, "status": error.status})
-            self.note(error)
+            self.note(error, refused_before=watch.refused)
+            watch.refused = watch.refused or isinstance(error, Unauthorized)
             plan.failed(self._clock.monotonic(), error)
         except Exception as mistake:  # the root of this task
             log.exception("asking failed", extra={"job": watch.job.id})

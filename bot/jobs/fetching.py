@@ -3,7 +3,7 @@
 import logging
 from dataclasses import dataclass
 
-from bot.domain.errors import BadResponse, ProviderError, Rejected
+from bot.domain.errors import BadResponse, ProviderError, Rejected, Unauthorized
 from bot.domain.job import Artifact, Cause, Job, RemoteHandle
 from bot.jobs.asking import Desk
 from bot.jobs.planner import WRONG_SECONDS, backoff, called_wrong
@@ -27,6 +27,7 @@ class _Tries:
     unusable: int = 0
     gone: int = 0
     wrong_since: float | None = None
+    refused: bool = False
 
     def lost(self, error: _Trouble, now: float, desk: Desk) -> Cause | None:
         self.failures += 1
@@ -57,7 +58,8 @@ class Fetching:
             except (ProviderError, UnusableMedia, OSError) as error:
                 _log(error, job)
                 if isinstance(error, ProviderError):
-                    desk.note(error)
+                    desk.note(error, refused_before=tries.refused)
+                    tries.refused = tries.refused or isinstance(error, Unauthorized)
                 cause = tries.lost(error, self._clock.monotonic(), desk)
                 if cause is not None:
                     return await self._submission.lost(job, cause, _detail(error))

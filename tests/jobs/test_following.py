@@ -431,6 +431,41 @@ class TestAProviderAsAWhole:
 
 
 @dataclass
+class RefusingOne(ScriptedQueue):
+    """Does not let us see the first request, or fetch its film: it was another account's."""
+
+    call: str = "poll"
+
+    async def poll(self, handle: RemoteHandle) -> RemoteStatus:
+        self._refuse(handle, "poll")
+        return await super().poll(handle)
+
+    async def fetch(self, handle: RemoteHandle, into: Path) -> None:
+        self._refuse(handle, "fetch")
+        await super().fetch(handle, into)
+
+    def _refuse(self, handle: RemoteHandle, call: str) -> None:
+        if (handle.request_id, call) == ("r0", self.call):
+            raise Unauthorized(self.name, "forbidden", status=403)
+
+
+@pytest.mark.parametrize("call", ["poll", "fetch"])
+async def test_one_request_that_alone_is_refused_keeps_nobody_else_waiting_and_ends(tmp_path: Path, call: str):
+    async with running(tmp_path, providers=lambda *way: [RefusingOne(*way, call=call)]) as world:
+        alone = await world.ask()
+        await world.ended(await world.ask())
+        for _ in range(20):
+            await world.ended(await world.ask())
+        started, asked = world.clock.monotonic(), world.studio.count("poll")
+        assert (await world.ended(await world.ask())).state is JobState.DONE
+        assert world.clock.monotonic() - started < 2 * world.studio.seconds
+        assert world.studio.count("poll") - asked < 10
+        ended = await world.ended(alone)
+        assert ended.state is JobState.LOST_RESULT
+        assert ended.ended_at - ended.created_at < 2 * STUCK_SECONDS
+
+
+@dataclass
 class SlowToFetch(ScriptedQueue):
     """The answer to a fetch takes half a minute."""
 
