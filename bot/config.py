@@ -5,10 +5,12 @@ Every key is also `MATINEE_SECTION__KEY`; the environment wins. A secret may sta
 
 import math
 import os
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Self
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -40,17 +42,38 @@ class ConfigurationError(Exception):
 
 
 def _http_url(text: str) -> str:
-    if not text.startswith(("http://", "https://")) or len(text.split("://", 1)[1].strip("/")) == 0:
+    if not text.startswith(("http://", "https://")):
         raise ValueError("must be an address that begins with http:// or https://")
     if "@" in text or "?" in text or "#" in text:
         raise ValueError("must be an address without a user, a password, a query or a fragment")
+    try:
+        parts = urlsplit(text)
+        fits = bool(_host(parts.hostname or "")) and parts.port != 0 and text.split() == [text]
+    except ValueError:
+        fits = False
+    if not fits:
+        raise ValueError("must be an address with a host, and a port from 1 to 65535 if any")
     return text.rstrip("/")
 
 
-def _sqlite_url(text: str) -> str:
-    if not text.startswith(_SQLITE) or text == _SQLITE:
-        raise ValueError("must look like sqlite:///data/matinee.db")
+def _host(text: str) -> str:
+    try:
+        text.encode("idna")
+    except UnicodeError:
+        raise ValueError("must be the name or the address of a host") from None
     return text
+
+
+def _sqlite_url(text: str) -> str:
+    if not text.startswith(_SQLITE) or Path(path := text.removeprefix(_SQLITE)).name == "" or path == ":memory:":
+        raise ValueError("must name a file, as sqlite:///data/matinee.db does")
+    return text
+
+
+def _token(secret: SecretStr) -> SecretStr:
+    if not re.fullmatch("[!-~]+", text := secret.get_secret_value().strip()):
+        raise ValueError("must be visible ASCII without spaces")
+    return SecretStr(text)
 
 
 Url = Annotated[str, AfterValidator(_http_url)]
@@ -66,11 +89,14 @@ class Section(BaseModel):
         # No key is a yes or no, and Python's True is a 1.
         if any(isinstance(each, bool) for each in (value if isinstance(value, list) else [value])):
             raise ValueError("must not be true or false")
+        # An empty folder would be the working one, an empty host all of this machine's.
+        if value == "":
+            raise ValueError("must not be empty")
         return value
 
 
 class WithToken(Section):
-    token: SecretStr = Field(min_length=1)
+    token: Annotated[SecretStr, AfterValidator(_token)]
     token_file: Path | None = Field(default=None, exclude=True)
 
     @model_validator(mode="before")
@@ -83,10 +109,13 @@ class WithToken(Section):
 
 def _secret(path: Path) -> str:
     try:
-        with path.open(encoding="utf-8") as file:
-            return file.read(_LARGEST_SECRET).strip()
+        with path.open(encoding="utf-8-sig") as file:
+            secret = file.read(_LARGEST_SECRET).strip()
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(f"token_file cannot be read: {getattr(error, 'strerror', None) or 'not text'}") from None
+    if not secret:
+        raise ValueError("token_file is empty")
+    return secret
 
 
 class Discord(WithToken):
@@ -176,7 +205,7 @@ class Providers(Section):
 
 
 class Web(Section):
-    host: str = "127.0.0.1"
+    host: Annotated[str, AfterValidator(_host)] = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8080
 
 
@@ -247,10 +276,12 @@ def _document(file: Path | None) -> dict[str, Any]:
     if file is None:
         return {}
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
+        return tomllib.loads(file.read_text(encoding="utf-8-sig"))
     except OSError as error:
-        raise ConfigurationError(f"{file}: cannot be read ({error.strerror}); fix: name a file with --config") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(
+            f"{file}: cannot be read ({error.strerror}); fix: name a file that this user may read with --config"
+        ) from None
+    except ValueError as error:
         # The decoder's message holds a position and a character, never a value.
         raise ConfigurationError(f"{file}: is not TOML: {error}; fix: correct that line") from None
 
@@ -269,7 +300,7 @@ def _forget_replaced_secrets(document: dict[str, Any]) -> None:
 
 def _sentence(error: ValidationError, file: Path | None) -> str:
     first, *others = error.errors(include_url=False, include_input=False)
-    path = [str(part) for part in first["loc"] if part != "[key]"]
+    path = [str(part).encode("unicode_escape").decode() for part in first["loc"] if part != "[key]"]
     key, variable = ".".join(path), PREFIX + "__".join(path).upper()
     problem = _problem(first["type"], first["msg"]).format(**first.get("ctx", {}))
     more = f" (and {len(others)} more)" if others else ""
@@ -283,7 +314,12 @@ def _source(path: Sequence[str], file: Path | None) -> str:
 
 
 _NUMBER, _WHOLE = "must be a number", "must be a whole number"
+_TEXT, _TABLE = "must be text, in quotes", "must be a table"
 _PROBLEMS = {
+    "string_type": _TEXT,
+    "path_type": _TEXT,
+    "model_type": _TABLE,
+    "mapping_type": _TABLE,
     "missing": "is missing",
     "extra_forbidden": "is no key that Matinee knows",
     "tuple_type": "must be a list, in square brackets",
@@ -310,4 +346,4 @@ def _fix(kind: str, key: str, variable: str) -> str:
         return f"set it there or as {variable}{secret}"
     if kind == "extra_forbidden":
         return "correct its spelling or remove it; config.example.toml lists every key"
-    return f"correct {key}, or remove it; config.example.toml explains it"
+    return f"correct {key}; config.example.toml explains it"

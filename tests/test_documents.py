@@ -9,7 +9,7 @@ import pytest
 from pydantic import BaseModel
 
 import cogs
-from bot.config import Discord, Guild, Model, Settings, load
+from bot.config import ConfigurationError, Discord, Guild, Model, Settings, load
 
 ROOT = Path(__file__).parents[1]
 EXAMPLE = (ROOT / "config.example.toml").read_text("utf-8")
@@ -31,14 +31,20 @@ def _leaves(model: type[BaseModel], path: tuple[str, ...] = ()) -> set[tuple[str
     return found
 
 
-def test_the_example_is_a_configuration_as_it_stands(tmp_path: Path) -> None:
-    load(ROOT / "config.example.toml")
+def _filled_in(folder: Path, text: str) -> Settings:
+    file = folder / "matinee.toml"
+    file.write_text(re.sub('^token = ".*"$', 'token = "t"', text, flags=re.MULTILINE), "utf-8")
+    return load(file)
+
+
+def test_the_example_is_a_configuration_once_its_tokens_are_filled_in(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"config\.example\.toml: discord\.token: .* \(and 3 more\)"):
+        load(ROOT / "config.example.toml")
+    _filled_in(tmp_path, EXAMPLE)
 
 
 def test_the_example_shows_every_key_and_its_default(tmp_path: Path) -> None:
-    file = tmp_path / "matinee.toml"
-    file.write_text(_uncommented(), "utf-8")
-    shown, plain = load(file), load(ROOT / "config.example.toml")
+    shown, plain = _filled_in(tmp_path, _uncommented()), _filled_in(tmp_path, EXAMPLE)
     documented = tomllib.loads(_uncommented())
     for path in _leaves(Settings):
         if path[-1] == "token_file":
