@@ -221,14 +221,15 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """The queued jobs of one guild, oldest first, the `ring` of their members, and what dates them: the jobs that are
-    `active`, the `starts` that count against the rate, the `budget` (times in epoch seconds)."""
+    """The queued jobs of one guild, oldest first, the `ring` of their members, and what dates them: the `active` jobs,
+    the `starts` that count against the rate, the `budget`, until when models are `held` (times in epoch seconds)."""
 
     jobs: tuple[Job, ...]
     ring: tuple[int, ...]
     active: tuple[Job, ...]
     starts: tuple[float, ...]
     budget: Budget
+    held: Mapping[str, float]
 
     def order(self, *newcomers: Job) -> list[Job]:
         """In the order of their turns, with others that come to the queue now."""

@@ -67,6 +67,12 @@ class Health:
                 found[row["model"]] = until
         return found
 
+    def held(self, connection: sqlite3.Connection, now: float) -> Mapping[str, float]:
+        """Models that work, and until when their providers want to be left alone."""
+        known = ((row["model"], _decode(row["breaker"])) for row in self._queries.every_breaker(connection))
+        until = {model: breaker.shut_until(0, now) for model, breaker in known if not breaker.openings}
+        return {model: at for model, at in until.items() if at is not None}
+
     def _under_way(self, connection: sqlite3.Connection, provider: str, model: str, breaker: Breaker) -> int:
         if not breaker.openings:
             return 0

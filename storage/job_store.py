@@ -56,7 +56,7 @@ class SqliteJobStore:
         self._health = Health(load_queries("health.sql"))
         self._steady, self._lanes, self._ledger = SteadyClock(clock), Lanes(weights or {}), Ledger(prices or {})
         self._claims = Claims(operator, self._steady, self._lanes, self._ledger, self._health)
-        self._outlook = Outlook(self._jobs, self._claims, self._lanes, self._ledger, self._steady)
+        self._outlook = Outlook(self._jobs, self._claims, self._lanes, self._ledger, self._health, self._steady)
         self._rebuilt = False
 
     async def add(self, job: Job, caps: GuildLimits) -> Job | None:

@@ -12,6 +12,7 @@ from bot.domain.generation import GenerationRequest
 from bot.ports import Measured, Waiting
 from storage.claims import Claims
 from storage.database import load_queries
+from storage.health import Health
 from storage.lanes import Lanes
 from storage.ledger import Ledger
 from storage.rows import to_job
@@ -19,9 +20,17 @@ from storage.steady import SteadyClock
 
 
 class Outlook:
-    def __init__(self, jobs: Any, claims: Claims, lanes: Lanes, ledger: Ledger, clock: SteadyClock) -> None:  # noqa: ANN401  # loaded queries
+    def __init__(
+        self,
+        jobs: Any,  # noqa: ANN401  # loaded queries
+        claims: Claims,
+        lanes: Lanes,
+        ledger: Ledger,
+        health: Health,
+        clock: SteadyClock,
+    ) -> None:
         self._queries, self._jobs = load_queries("outlook.sql"), jobs
-        self._claims, self._lanes, self._ledger, self._clock = claims, lanes, ledger, clock
+        self._claims, self._lanes, self._ledger, self._health, self._clock = claims, lanes, ledger, health, clock
 
     def waiting(self, connection: sqlite3.Connection, guild_id: int) -> Waiting:
         limits, moment = self._claims.limits(connection, guild_id), self._clock.read(connection)
@@ -34,6 +43,7 @@ class Outlook:
             active=tuple(to_job(row) for row in self._jobs.active_in_guild(connection, guild_id=guild_id)),
             starts=tuple(moment.wall_at(start) for start in starts),
             budget=replace(budget, spent=spent),
+            held=self._health.held(connection, moment.wall),
         )
 
     def crowd(self, connection: sqlite3.Connection, provider: str, places: int) -> Crowd:

@@ -108,9 +108,10 @@ class Places:
         seconds = {job.id: self._seconds(job, figures) for job in (*order, *waiting.active)}
         runs = [Run(job.to.member_id, _started_at(job, now), seconds[job.id]) for job in waiting.active]
         limits, crowds = await self._policies.limits(guild_id), await self._of_providers(order, seconds)
+        held = (max(job.not_before, waiting.held.get(job.request.model, 0)) for job in order)
         turns = [
-            Turn(job.to.member_id, job.provider, seconds[job.id], math.inf if paused else max(job.not_before, at))
-            for job, at in zip(order, earliest, strict=True)
+            Turn(job.to.member_id, job.provider, seconds[job.id], math.inf if paused else max(put_off, at))
+            for job, put_off, at in zip(order, held, earliest, strict=True)
         ]
         return start_times(turns, Standing(guild_id, limits, waiting.starts, runs, crowds), now)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.domain.errors import StorageUnavailable, Unauthorized
+from bot.domain.errors import Evidence, StorageUnavailable, Unauthorized, Unavailable
 from bot.domain.generation import Aspect, Capability, Quality
 from bot.domain.job import InQueue, JobState
 from bot.ports import Place
@@ -165,6 +165,15 @@ async def test_a_job_that_the_guild_cannot_pay_for_yet_says_when_it_can(tmp_path
         assert 0 <= place.budget_at - (settled + 86_400) <= 15
         assert place.ready_at - place.budget_at <= 75
         assert (await world.jobs.place(free)).budget_at is None
+
+
+async def test_what_a_provider_wants_to_be_left_alone_for_dates_all_jobs_of_that_model(world: World):
+    await with_figures(world, 60)
+    world.studio.fail("refuse", Unavailable("chutes", "busy", evidence=Evidence.REFUSED, status=429, retry_after=500))
+    await world.ask(DIRECT)
+    await world.clock.advance(2)
+    place = await world.jobs.place(await world.ask(DIRECT, member=OTHER_MEMBER))
+    assert place.ready_at - world.clock.now() == pytest.approx(560, abs=15)
 
 
 async def test_nothing_is_set_aside_for_a_job_whose_provider_fails(tmp_path: Path):
