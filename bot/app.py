@@ -7,12 +7,11 @@ import logging
 import os
 import shutil
 import signal
-import sqlite3
 from collections.abc import Callable, Collection
-from pathlib import Path
 
 import yarl
 
+from bot import unusable
 from bot.client import REFUSALS, CannotConnect, MatineeClient
 from bot.clock import RandomIdentity, SystemClock
 from bot.config import ConfigurationError, Settings
@@ -32,7 +31,7 @@ from bot.media.pictures import SafePictures
 from bot.models import build_providers, check_models, defaults_of, prices_of, stand_ins_of
 from bot.web.health import HealthPages
 from cogs import add_cogs
-from storage.database import OPENING_SECONDS, Database, UnusableDatabaseError, caution, is_busy
+from storage.database import OPENING_SECONDS, Database, UnusableDatabaseError, caution
 from storage.departures import SqliteDepartures
 from storage.job_store import SqliteJobStore
 from storage.policy_store import SqlitePolicyStore
@@ -157,7 +156,7 @@ class App:
                 f"configuration: storage.url: another Matinee is running on {path}; fix: stop it, or name another file"
             ) from None
         except OSError as error:
-            raise _cannot_open(path, error) from None
+            raise unusable.database(path, error) from None
 
     async def _look_back(self) -> None:
         """Is this the database that this machine has worked with? Then it has one more turn (R14)."""
@@ -165,7 +164,7 @@ class App:
             held = await self._witness.hold_if_restored()
             await self._witness.turn(OPENING_SECONDS)
         except StorageUnavailable as error:
-            raise _cannot_open(self._settings.storage.path, error.__cause__) from None
+            raise unusable.database(self._settings.storage.path, error.__cause__) from None
         if held:
             log.warning(
                 "the database was restored from a backup: unfinished jobs are held until a moderator of their guild "
@@ -177,7 +176,7 @@ class App:
         try:
             database = await Database.open(path)
         except StorageUnavailable as error:
-            raise _cannot_open(path, error.__cause__) from None
+            raise unusable.database(path, error.__cause__) from None
         except UnusableDatabaseError as error:
             raise ConfigurationError(f"configuration: storage.url: {path}: {error}") from None
         self._stack.push_async_callback(database.close)
@@ -197,10 +196,7 @@ class App:
                 f"configuration: media: a media child does not start ({error}); fix: install the locked requirements"
             ) from None
         except OSError as error:
-            raise ConfigurationError(
-                f"configuration: media.directory: {folder} cannot be written ({error.strerror}); "
-                f"fix: name a folder that this user may write"
-            ) from None
+            raise unusable.media(folder, error) from None
         return pictures, artifacts
 
     async def _live(self) -> int:
@@ -302,23 +298,6 @@ class App:
         for task in everything:
             task.cancel()
         await asyncio.gather(*everything, return_exceptions=True)
-
-
-def _cannot_open(path: Path, why: object) -> ConfigurationError:
-    # What fails while SQLite works is an OperationalError; this is about what it finds in the file.
-    if isinstance(why, sqlite3.DatabaseError) and not isinstance(why, sqlite3.OperationalError):
-        return ConfigurationError(
-            f"configuration: storage.url: {path} holds no sound SQLite database ({why}); "
-            f"fix: name another file, or put a backup in its place"
-        )
-    if isinstance(why, sqlite3.OperationalError) and is_busy(why):
-        return ConfigurationError(
-            f"configuration: storage.url: {path} is locked by another program; fix: end that program's transaction"
-        )
-    return ConfigurationError(
-        f"configuration: storage.url: {path} cannot be opened ({why}); "
-        f"fix: name a file in a folder that this user may write"
-    )
 
 
 def _rules(settings: Settings) -> Rules:

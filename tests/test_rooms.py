@@ -42,6 +42,7 @@ ROOMS: dict[str, tuple[frozenset[str] | None, frozenset[str] | None]] = {
         "storage": ("bot.domain bot.ports", "aiosqlite aiosql"),
         "cogs": ("bot.age bot.domain bot.ports bot.jobs bot.texts bot.ui bot.client", "discord"),
         "bot.models": ("bot.config bot.domain bot.jobs bot.providers", ""),
+        "bot.unusable": ("bot.config storage", ""),
         "bot.app": (ALL, ALL),
         "bot.demo": (ALL, ALL),
         "bot.doctor": (ALL, ALL),
