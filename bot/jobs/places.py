@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from statistics import mean
 
+from bot.domain.budget import DAY
 from bot.domain.errors import NoSuchModel
 from bot.domain.forecast import Crowd, Run, Standing, Turn, start_times
 from bot.domain.generation import GenerationRequest, ModelSpec
@@ -90,8 +91,10 @@ class Places:
         waiting = await self._store.waiting(guild_id)
         order = waiting.order()
         figures = await self._figures((*order, *waiting.active))
-        outages = await self._outages(order)
-        earliest = _earliest(_payable(order, waiting, outages), outages)
+        outages, tomorrow = await self._outages(order), self._clock.now() + DAY
+        # What is under way counts for a day after it has ended: there is room then, if it is charged at all.
+        payable = [min(at, tomorrow) for at in _payable(order, waiting, outages)]
+        earliest = _earliest(payable, outages)
         starts = await self._starts(guild_id, order, waiting, figures, earliest)
         wanted = (start for job, start in zip(order, starts, strict=True) if member_id in (None, job.to.member_id))
         return min(wanted, default=math.inf)

@@ -61,6 +61,17 @@ async def test_while_the_provider_fails_it_is_when_the_first_that_waits_is_dropp
         assert told == pytest.approx(took, abs=5)
 
 
+async def test_while_what_is_under_way_uses_up_the_budget_it_is_tomorrow(tmp_path: Path):
+    operator = limits(spend_per_day=10, queued_per_member=1)
+    async with running(tmp_path, limits=operator, prices={DIRECT: 6}) as world:
+        for _ in range(2):
+            await world.ask(DIRECT)
+            await world.clock.advance(2)
+        with pytest.raises(RateLimited) as full:
+            await world.ask(DIRECT)
+        assert full.value.retry_at == pytest.approx(world.clock.now() + 86_400, abs=60)
+
+
 async def test_before_anything_was_made_the_documented_time_counts(tmp_path: Path):
     async with running(tmp_path, limits=limits(active_per_member=1, queued_per_member=1)) as world:
         await world.ask(DIRECT)
