@@ -44,6 +44,8 @@ log = logging.getLogger(__name__)
 CRASH_VARIABLE = "MATINEE_CRASH_AT"
 _COMMANDS_FACT = "commands"
 _GRACE_SECONDS = 0.7
+# A provider that is at hand describes its models in time for the first request; another one may take longer.
+_DESCRIBING_SECONDS = 2.0
 # An old process that drains, as long as it does by default, makes room in time.
 _TENANT_SECONDS = 12.0
 _TOKEN_REFUSED = 78
@@ -206,7 +208,8 @@ class App:
             log.warning(advice)
         for provider in self._providers:
             self._stack.push_async_callback(provider.close)
-        await self.core.housekeeping.refresh()
+        self._tasks.append(asyncio.create_task(self.core.housekeeping.refresh(), name="models"))
+        await asyncio.wait(self._tasks, timeout=_DESCRIBING_SECONDS)
         connected = asyncio.create_task(self._connect(token), name="discord")
         stopping = asyncio.create_task(self._stop.wait(), name="stop")
         await asyncio.wait([connected, stopping], return_when=asyncio.FIRST_COMPLETED)

@@ -8,6 +8,7 @@ import os
 import re
 import sqlite3
 import sys
+import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -317,3 +318,16 @@ async def test_the_models_of_a_server_of_ones_own_are_those_that_it_names(it: Sc
     await eventually(lambda: it.alive)
     await it.stop()
     it.stage.folder = kept
+
+
+async def test_a_provider_that_hangs_keeps_nobody_from_starting(it: Scene, tmp_path: Path) -> None:
+    it.providers.faults.add(ProviderFault(provider="cogvideox", step="info", delay=60))
+    it.stage.folder, kept = tmp_path, it.stage.folder
+    began = time.monotonic()
+    await it.start()
+    assert time.monotonic() - began < 20
+    began = time.monotonic()
+    assert await it.stop() == 0
+    assert time.monotonic() - began < 5
+    it.stage.folder = kept
+    it.providers.faults.clear()
