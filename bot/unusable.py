@@ -8,6 +8,9 @@ from bot.config import ConfigurationError
 from storage.database import is_busy
 
 _ROOM = "make room on its disk"
+# SQLite says no more when it cannot map its index on a full disk.
+_IO_FIX = "see whether its disk is full or broken"
+_FILE = "name a file in a folder that this user may write"
 
 
 def database(path: Path, why: object) -> ConfigurationError:
@@ -22,7 +25,7 @@ def database(path: Path, why: object) -> ConfigurationError:
         return ConfigurationError(
             f"configuration: storage.url: {path} is locked by another program; fix: end that program's transaction"
         )
-    fix = _ROOM if _full(why) else "name a file in a folder that this user may write"
+    fix = _ROOM if _full(why) else _IO_FIX if _code(why) == sqlite3.SQLITE_IOERR else _FILE
     return ConfigurationError(f"configuration: storage.url: {path} cannot be opened ({why}); fix: {fix}")
 
 
@@ -34,6 +37,8 @@ def media(folder: Path, why: OSError) -> ConfigurationError:
 
 
 def _full(why: object) -> bool:
-    if isinstance(why, sqlite3.OperationalError):
-        return why.sqlite_errorcode == sqlite3.SQLITE_FULL
-    return isinstance(why, OSError) and why.errno in (errno.ENOSPC, errno.EDQUOT)
+    return _code(why) == sqlite3.SQLITE_FULL or (isinstance(why, OSError) and why.errno in (errno.ENOSPC, errno.EDQUOT))
+
+
+def _code(why: object) -> int | None:
+    return getattr(why, "sqlite_errorcode", 0) & 0xFF if isinstance(why, sqlite3.OperationalError) else None

@@ -37,3 +37,9 @@ def test_a_folder_that_may_not_be_written_wants_another_name():
     denied = PermissionError(errno.EACCES, "Permission denied")
     assert str(unusable.database(HERE, denied)).endswith("fix: name a file in a folder that this user may write")
     assert str(unusable.media(HERE, denied)).endswith("fix: name a folder that this user may write")
+
+
+def test_what_sqlite_cannot_name_may_be_a_full_disk():
+    broken = sqlite3.OperationalError("disk I/O error")
+    broken.sqlite_errorcode = sqlite3.SQLITE_IOERR_SHMSIZE
+    assert str(unusable.database(HERE, broken)).endswith("fix: see whether its disk is full or broken")
