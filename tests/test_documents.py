@@ -97,3 +97,12 @@ def test_links_between_the_documents_lead_somewhere(file: str) -> None:
     text = (ROOT / file).read_text("utf-8")
     for target in re.findall(r"\]\((?!http)([^)#]+)\)", text):
         assert ((ROOT / file).parent / target).exists(), f"{file} links {target}"
+
+
+def test_the_container_has_a_data_folder_that_its_user_may_write() -> None:
+    text = (ROOT / "Dockerfile").read_text("utf-8")
+    (user,), (volume,) = re.findall("^USER (.+)$", text, re.MULTILINE), re.findall("^VOLUME (.+)$", text, re.MULTILINE)
+    made = re.search(rf"install --directory --owner {user} .*{volume}$", text, re.MULTILINE)
+    assert made is not None, "a volume over a folder that is not in the image belongs to root"
+    assert made.start() < text.index("\nUSER ")
+    assert f"data:{volume}" in (ROOT / "compose.yaml").read_text("utf-8")
