@@ -70,10 +70,19 @@ class App:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
         async with self._stack:
-            await self._move_in()
-            await self._build()
-            await self._look_back()
+            starting, stopping = asyncio.create_task(self._start()), asyncio.create_task(self._stop.wait())
+            await asyncio.wait([starting, stopping], return_when=asyncio.FIRST_COMPLETED)
+            stopping.cancel()
+            if starting.cancel():
+                await asyncio.wait([starting])
+                return 0
+            await starting
             return await self._live()
+
+    async def _start(self) -> None:
+        await self._move_in()
+        await self._build()
+        await self._look_back()
 
     async def sync(self) -> int:
         """Tell Discord about the commands, changed or not; the exit code. Raises ConfigurationError."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
+import os
 import signal
 import time
 from pathlib import Path
@@ -89,11 +91,30 @@ async def a_bot_that_does_not_reach_discord_stops_at_once(tmp_path: Path) -> Non
         await asyncio.gather(starting, return_exceptions=True)
 
 
+async def a_start_that_waits_for_another_process_stops_at_once(tmp_path: Path) -> None:
+    async with scene(tmp_path, start=False) as it:
+        with (tmp_path / "matinee.db.lock").open("ab") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            starting = asyncio.create_task(it.start())
+            await eventually(lambda: it.stage.bot and _opened(it.stage.bot.pid, lock.name))
+            began = time.monotonic()
+            it.stage.bot.send_signal(signal.SIGTERM)
+            assert await it.stage.bot.wait() == 0
+            assert time.monotonic() - began < 5
+            assert it.log.read_text("utf-8") == ""
+            await asyncio.gather(starting, return_exceptions=True)
+
+
+def _opened(process: int, file: str) -> bool:
+    return file in {os.path.realpath(handle) for handle in Path(f"/proc/{process}/fd").iterdir()}
+
+
 PLAYS = (
     a_call_that_is_held_open_ends_as_uncertain_and_the_queue_goes_on_after_the_restart,
     a_pipelet_job_and_its_queue_are_found_again_by_the_next_start,
     a_second_signal_ends_the_drain,
     a_bot_that_does_not_reach_discord_stops_at_once,
+    a_start_that_waits_for_another_process_stops_at_once,
 )
 
 
