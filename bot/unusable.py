@@ -19,7 +19,7 @@ def database(path: Path, why: object) -> ConfigurationError:
     if isinstance(why, sqlite3.DatabaseError) and not isinstance(why, sqlite3.OperationalError):
         return ConfigurationError(
             f"configuration: storage.url: {path} holds no sound SQLite database ({why}); "
-            f"fix: name another file, or put a backup in its place"
+            f"fix: name another file, or put a backup in its place and remove the -wal and -shm beside it"
         )
     if isinstance(why, sqlite3.OperationalError) and is_busy(why):
         return ConfigurationError(
