@@ -11,7 +11,8 @@ from structlog.typing import EventDict, WrappedLogger
 def set_up(secrets: Iterable[str], *, verbose: bool = False) -> None:
     """Route all logging through one handler on standard error. `secrets` never appear, whoever logs them."""
     terminal = sys.stderr.isatty()
-    render = structlog.dev.ConsoleRenderer() if terminal else structlog.processors.JSONRenderer(ensure_ascii=True)
+    console = [_escape, structlog.dev.ConsoleRenderer()]
+    render = console if terminal else [structlog.processors.JSONRenderer(ensure_ascii=True)]
     handler = logging.StreamHandler()
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
@@ -25,7 +26,7 @@ def set_up(secrets: Iterable[str], *, verbose: bool = False) -> None:
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.format_exc_info,
                 _Redact(secrets),
-                render,
+                *render,
             ],
         )
     )
@@ -39,7 +40,8 @@ def set_up(secrets: Iterable[str], *, verbose: bool = False) -> None:
 
 class _Redact:
     def __init__(self, secrets: Iterable[str]) -> None:
-        self._secrets = tuple(secret for secret in secrets if secret)
+        # One may begin as another does.
+        self._secrets = sorted(filter(None, secrets), key=len, reverse=True)
 
     def __call__(self, _logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
         return {key: self._clean(value) for key, value in event.items()}
@@ -51,3 +53,16 @@ class _Redact:
         for secret in self._secrets:
             text = text.replace(secret, "[secret]")
         return text
+
+
+def _escape(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """What others have written moves no cursor and begins no line of its own; JSON escapes it anyhow."""
+    return {key: _plain(value, "\n" if key == "exception" else "") for key, value in event.items()}
+
+
+def _plain(value: object, kept: str) -> object:
+    if not isinstance(value, str):
+        return value
+    return "".join(
+        each if each.isprintable() or each in kept else each.encode("unicode_escape").decode() for each in value
+    )
