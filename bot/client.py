@@ -263,7 +263,7 @@ def _shielded(name: str, parse: Callable[[Any], None]) -> Callable[[Any], None]:
         try:
             parse(data)
         except Exception:
-            log.exception("an event from Discord could not be read", extra={"event": name})
+            log.exception("an event from Discord could not be read", extra={"kind": name})
 
     return parse_or_log
 
