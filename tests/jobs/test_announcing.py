@@ -5,8 +5,8 @@ from pathlib import Path
 
 from bot.domain.job import Job, JobState
 from bot.ports import Place
-from tests.support.rows import GUILD, MODERATOR, limits
-from tests.support.world import Outside, World, running
+from tests.support.rows import GUILD, MODERATOR, OTHER_GUILD, limits
+from tests.support.world import DIRECT, Outside, World, running
 
 _MESSAGE = 700
 _SOON = 2.0
@@ -72,3 +72,19 @@ async def test_what_a_moderator_changes_is_read_at_once(tmp_path: Path) -> None:
             await change
             await world.clock.advance(_SOON)
         assert [place and place.paused for place in places(world, waiting)] == [False, True, False]
+
+
+async def test_a_time_that_passes_while_others_take_longer_is_corrected(tmp_path: Path) -> None:
+    async with running(tmp_path) as world:
+        world.providers[1].concurrency, world.studio.seconds = 1, 60
+        await world.ended(await world.ask(DIRECT))
+        world.studio.seconds = 1500
+        await world.ask(DIRECT, guild=OTHER_GUILD)
+        await world.clock.advance(_SOON)
+        waiting = await world.ask(DIRECT)
+        for _ in range(40):
+            await world.clock.advance(30)
+            place = places(world, waiting)[-1]
+            assert place is not None
+            assert place.ready_at > world.clock.now() - 90
+        assert len(places(world, waiting)) < 10
