@@ -79,8 +79,8 @@ def doctor(config: ConfigOption = None) -> None:
 @app.command()
 def demo(
     script: Annotated[bool, typer.Option("--script", help="No page: members run every command, then a table.")] = False,
-    port: Annotated[int, typer.Option(help="The page's port; 0 takes any that is free.")] = 8765,
-    speed: Annotated[float, typer.Option(help="How many times faster than real providers the local ones are.")] = 20,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The page's port; 0 takes any that is free.")] = 8765,
+    speed: Annotated[float, typer.Option(min=0.1, help="How many times faster than real ones its providers are.")] = 20,
 ) -> None:
     """All of Matinee on this machine: a local Discord, local providers, the bot. No account, no key, no network."""
     from bot.demo import play, rehearse

@@ -1,20 +1,18 @@
 """`matinee demo`: the page stays up until it is interrupted."""
 
 import asyncio
-import signal
 import tempfile
 from pathlib import Path
 
-from bot.demo.stage import BotNotReady, Stage, open_log, tail
+from bot.demo.stage import BotNotReady, Stage, open_log, tail, when_told_to_end
 
 _GENEROUS = {"jobs_per_hour": 600, "burst": 20, "queued_per_member": 10}
 
 
 async def play(port: int, speed: float) -> int:
-    """Print the one address; the exit code, 0 after SIGINT or SIGTERM."""
+    """Print the one address; the exit code, 0 after SIGINT, SIGTERM or SIGHUP."""
     stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    when_told_to_end(stop.set)
     with tempfile.TemporaryDirectory(prefix="matinee-demo-") as folder, open_log(folder) as log:
         stage = Stage(Path(folder), port=port, speed=speed, limits=_GENEROUS, log=log)
         try:

@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw
 from rich.console import Console
 from rich.table import Table
 
-from bot.demo.stage import BotNotReady, Stage, open_log, tail
+from bot.demo.stage import BotNotReady, Stage, open_log, tail, when_told_to_end
 from bot.sandbox.discord import Channel, Interaction, MemberDriver, Message, Upload
 
 _LIMITS = {
@@ -43,6 +43,13 @@ class Row:
 
 async def rehearse(speed: float) -> int:
     """Print the table; 0 only when every row is a film or picture that decodes, and every other command answered."""
+    playing = asyncio.create_task(_rehearse(speed))
+    when_told_to_end(playing.cancel)
+    await asyncio.wait([playing])
+    return 1 if playing.cancelled() else playing.result()
+
+
+async def _rehearse(speed: float) -> int:
     with tempfile.TemporaryDirectory(prefix="matinee-demo-") as folder, open_log(folder) as log:
         stage = Stage(Path(folder), speed=speed, limits=_LIMITS, log=log)
         try:

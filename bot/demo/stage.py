@@ -5,7 +5,7 @@ import os
 import secrets
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
@@ -26,6 +26,13 @@ def open_log(folder: str) -> IO[bytes]:
 def tail(log: IO[bytes]) -> str:
     """The last lines that the bot has written."""
     return Path(log.name).read_text("utf-8", errors="replace")[-3000:]
+
+
+def when_told_to_end(end: Callable[[], object]) -> None:
+    """The bot is a process of its own, and would outlive us. What nohup has had ignored stays so."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            asyncio.get_running_loop().add_signal_handler(number, end)
 
 
 class BotNotReady(Exception):
