@@ -80,8 +80,8 @@ async def _post(interaction: Interaction, job: Job, message: Message, clock: Clo
         await clock.sleep(pause)
         try:
             with age.limits():
-                async with asyncio.timeout(TRY_SECONDS):
-                    return (await channel.send(nonce=nonce, **sendable(message))).id
+                # Without a timeout of ours: a limit on everything that the library waits out here it would never lift.
+                return (await channel.send(nonce=nonce, **sendable(message))).id
         except discord.HTTPException as error:
             if settled(error):
                 return None

@@ -7,13 +7,13 @@ from collections.abc import AsyncIterator, Collection, Iterator
 from pathlib import Path
 
 import pytest
-from cogs_kit import Matinee, stay_connected
+from cogs_kit import PNG, Matinee, stay_connected
 from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
 from bot.client import CannotConnect, MatineeClient
 from bot.domain.job import JobState
-from bot.sandbox.discord import Fault, Guild, MemberDriver, SandboxDiscord
+from bot.sandbox.discord import Fault, Guild, MemberDriver, SandboxDiscord, Upload
 from storage.database import Database
 from tests.support.clock import LeapingClock
 
@@ -150,7 +150,7 @@ async def matinee(tmp_path: Path, discord: SandboxDiscord) -> AsyncIterator[Mati
 
 
 async def settled(matinee: Matinee) -> None:
-    for _ in range(400):
+    for _ in range(1_000):
         jobs = await matinee.all_jobs()
         if jobs and all(job.state is not JobState.RECEIVED for job in jobs):
             return
@@ -216,3 +216,25 @@ async def test_a_short_rate_limit_is_respected(discord: SandboxDiscord, matinee:
     await settled(matinee)
     job = await matinee.only_job()
     assert (job.state, job.ack_message_id) == (JobState.QUEUED, reply.message.id)
+
+
+async def test_a_limit_on_everything_while_a_queue_message_is_posted_ends_when_discord_says_so(
+    discord: SandboxDiscord, matinee: Matinee
+) -> None:
+    """The library forgets to lift it when its call is given up meanwhile."""
+    guild, alice = members(discord)
+    channel = guild.channels[0]
+    matinee.pictures.gate.clear()
+    matinee.pictures.wait = asyncio.ensure_future
+    asking = asyncio.create_task(alice.slash(channel, "animate", image=Upload("cat.png", PNG)))
+    while not matinee.clock.waited_for:
+        await asyncio.sleep(0.005)
+    matinee.clock.advance(1.8)
+    await asking
+    discord.faults.add(Fault("POST /channels/*/messages", retry_after=5.5, scope="global"))
+    matinee.pictures.gate.set()
+    await settled(matinee)
+    assert (await matinee.only_job()).state is JobState.QUEUED
+    (message,) = [each for each in channel.messages.values() if not each.ephemeral]
+    await matinee.client.get_partial_messageable(channel.id).get_partial_message(message.id).edit(content="free")
+    assert message.content == "free"
