@@ -60,6 +60,8 @@ class Warden:
 
     def rules_changed(self, guild_id: int) -> None:
         self._unchecked.add(guild_id)
+        # A stand-in may be allowed now, or affordable.
+        self._in_vain.clear()
         self._bell.ring()
 
     async def run(self) -> None:

@@ -374,6 +374,19 @@ class TestStandIns:
             world.studio.fail("refuse", gone())
             assert (await world.ended(await world.ask(WAN), within=120)).request.model == PRO
 
+    async def test_until_it_is_switched_on_again(self, tmp_path: Path):
+        async with standing_in(tmp_path) as world:
+            for model in (FAST, PRO):
+                await world.policies.deny_model(GUILD, MODERATOR, model)
+            world.studio.fail("refuse", gone())
+            jobs = [await world.ask(WAN)]
+            await world.clock.advance(5)
+            jobs.append(await world.ask(WAN))
+            await world.clock.advance(5)
+            await world.policies.allow_model(GUILD, MODERATOR, PRO)
+            await world.clock.advance(5)
+            assert {(await world.job(job)).request.model for job in jobs} == {PRO}
+
     async def test_a_picture_goes_along_and_is_fitted_to_the_other_model(self, tmp_path: Path):
         async with running(tmp_path, providers=two, fall_back={WAN: ["wan22-fast-i2v"]}) as world:
             world.studio.fail("refuse", gone())
