@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from statistics import mean
@@ -189,15 +190,17 @@ def _started_at(job: Job, now: float) -> float:
 
 
 def _payable(order: Sequence[Job], waiting: Waiting, outages: Iterable[Outage | None]) -> Iterable[float]:
-    """When the guild can pay for each and all before it."""
-    budget, models = waiting.budget, list[str]()
+    """When the guild can pay for each, and for all before it that it can pay now, or saves up for at that provider."""
+    budget, now = waiting.budget, list[str]()
+    later = defaultdict[str, list[str]](list)
     for job, outage in zip(order, outages, strict=True):
         # What is free is not saved up for, nor what its provider does not make.
         if outage is not None or not budget.prices.get(job.request.model):
             yield 0.0
             continue
-        models.append(job.request.model)
-        yield budget.fits_at(*models)
+        at = budget.fits_at(*now, *later[job.provider], job.request.model)
+        (later[job.provider] if at else now).append(job.request.model)
+        yield at
 
 
 def _earliest(payable: Iterable[float], outages: Iterable[Outage | None]) -> list[float]:

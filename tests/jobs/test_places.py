@@ -189,6 +189,22 @@ async def test_nothing_is_set_aside_for_a_job_whose_provider_fails(tmp_path: Pat
         assert (await world.jobs.place(await world.job(waits))).budget_at is None
 
 
+async def test_what_is_saved_up_for_at_one_provider_is_not_said_to_keep_anybody_at_another(tmp_path: Path):
+    operator, prices = limits(active_per_member=1, spend_per_day=10), {DIRECT: 6, QUEUED: 3}
+    async with running(tmp_path, limits=operator, prices=prices) as world:
+        await world.ended(await world.ask(DIRECT))
+        dear = await world.ask(DIRECT)
+        world.studio.seconds = 600
+        await world.ask("wan22-fast-t2v-pro", member=OTHER_MEMBER)
+        await world.clock.advance(2)
+        cheap = [await world.ask(QUEUED, member=OTHER_MEMBER) for _ in range(2)]
+        await world.clock.advance(2)
+        places = [await world.jobs.place(await world.job(each)) for each in (dear, *cheap)]
+        assert [place.budget_at is None for place in places] == [False, True, False]
+        await world.clock.advance(700)
+        assert (await world.job(cheap[0])).state is not JobState.QUEUED
+
+
 async def test_two_hundred_waiting_jobs_are_placed_in_a_moment(tmp_path: Path):
     async with running(tmp_path) as world:
         await with_figures(world, 60)
