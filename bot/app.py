@@ -116,7 +116,7 @@ class App:
         delivery = self._open_discord(artifacts)
         catalog = Catalog(self._providers, defaults_of(settings), prices_of(settings))
         uploads = CdnUploads(
-            settings.media.directory / "uploads", settings.media.max_picture_bytes, clock,
+            settings.media.directory / "inputs", settings.media.max_picture_bytes, clock,
             trusted=yarl.URL(settings.discord.api_url),
         )  # fmt: skip
         self.core = Core(
@@ -198,7 +198,6 @@ class App:
         pictures = SafePictures(folder / "inputs", max_bytes=self._settings.media.max_picture_bytes)
         artifacts = CheckedArtifacts(folder / "artifacts")
         try:
-            await asyncio.to_thread((folder / "uploads").mkdir, parents=True, exist_ok=True)
             for part in (pictures, artifacts):
                 await part.start()
                 self._stack.push_async_callback(part.close)

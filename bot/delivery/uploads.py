@@ -120,7 +120,7 @@ class _NewFile:
     """A file that only we can read, under a name that nobody can guess; gone again when the block fails."""
 
     def __init__(self, directory: Path) -> None:
-        handle, name = tempfile.mkstemp(prefix="upload-", dir=directory)
+        handle, name = tempfile.mkstemp(prefix="upload-", suffix=".part", dir=directory)
         os.close(handle)
         self._path = Path(name)
 

@@ -1,5 +1,6 @@
 """Files that survive a power cut: the name appears only once the bytes are down (R12)."""
 
+import contextlib
 import hashlib
 import logging
 import os
@@ -36,14 +37,22 @@ def make(folder: Path) -> None:
     Raises OSError when it cannot be written to.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _forget_halves(folder)
+
+
+def _forget_halves(folder: Path) -> None:
     before = _now(folder) - STALE_SECONDS
     for part in folder.glob("*.part*"):
-        if part.stat().st_mtime < before:
-            part.unlink(missing_ok=True)
+        # What another process, or another thread, is done with goes meanwhile.
+        with contextlib.suppress(FileNotFoundError):
+            if part.stat().st_mtime < before:
+                part.unlink()
 
 
 def forget_strangers(folder: Path, ours: re.Pattern[str], seconds: float, known: Set[str]) -> None:
-    """Remove files with names like `ours`, written so long ago, that are not `known` by what is before a dot."""
+    """Remove files with names like `ours`, written so long ago, that are not `known` by what is before a dot; and what
+    was left half-written a week ago or earlier."""
+    _forget_halves(folder)
     before = _now(folder) - seconds
     for file in folder.iterdir():
         strange = ours.fullmatch(file.name) is not None and file.name.partition(".")[0] not in known

@@ -69,7 +69,7 @@ class SafePictures:
 
     async def again(self, name: str, frames: Sequence[Frame] = (), *, small: bool = False) -> Picture:
         """As the port says; also raises StorageUnavailable as `prepare` does."""
-        copy = self.path(name).with_suffix(f".{self._token(4)}")
+        copy = self.path(name).with_suffix(f".{self._token(4)}.part")
         try:
             await asyncio.to_thread(shutil.copyfile, self.path(name), copy)
         except FileNotFoundError:

@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import os
 import socket
 import stat
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -17,6 +18,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from bot.delivery.addresses import Guarded, origin
 from bot.delivery.uploads import CdnUploads
 from bot.domain.errors import BadPicture, PictureProblem, StorageUnavailable
+from bot.media.pictures import SafePictures
 from tests.support.clock import LeapingClock
 
 LIMIT = 100_000
@@ -121,6 +123,19 @@ async def test_the_bytes_arrive_in_a_file_that_only_we_can_read(tmp_path):
     assert seen[0].raw_path == "/a/b.png?ex=1&hm=%2Fx"
     assert seen[0].headers["Accept-Encoding"] == "identity"
     assert not {"Authorization", "Cookie", "Proxy-Authorization"} & set(seen[0].headers)
+
+
+async def test_what_a_killed_process_has_left_of_one_is_cleared_away_in_time(tmp_path):
+    async def picture(_: web.Request) -> web.Response:
+        return web.Response(body=PICTURE)
+
+    async with serving(picture) as server:
+        left = await uploads(tmp_path, server).fetch(Attached(f"{server}/a.png"))
+    os.utime(left, (1e9, 1e9))
+    pictures = SafePictures(tmp_path, max_bytes=LIMIT)
+    await pictures.start()
+    await pictures.close()
+    assert not left.exists()
 
 
 async def test_cookies_are_not_kept(tmp_path):

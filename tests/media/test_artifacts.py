@@ -465,15 +465,20 @@ async def test_what_an_earlier_process_received_is_found_again(artifacts: Checke
     assert await artifacts.keep(kit.job(), again) == kept
 
 
-async def test_only_what_was_left_long_ago_is_cleared_away(tmp_path: Path) -> None:
-    (tmp_path / "old.part").touch()
-    (tmp_path / "new.part").touch()
-    (tmp_path / "v-old.mp4").touch()
+@pytest.mark.parametrize("running", [False, True])
+async def test_only_what_was_left_long_ago_is_cleared_away(tmp_path: Path, running: bool) -> None:
+    artifacts = CheckedArtifacts(tmp_path)
+    if running:
+        await artifacts.start()
+    for name in ("old.part", "new.part", "v-old.mp4"):
+        (tmp_path / name).touch()
     for name in ("old.part", "v-old.mp4"):
         os.utime(tmp_path / name, (1e9, 1e9))
-    artifacts = CheckedArtifacts(tmp_path)
-    await artifacts.start()
+    # Another process has a file like this for a moment only.
+    (tmp_path / "gone.part").symlink_to("nowhere")
+    await (artifacts.forget_strangers(1, {"v-old"}) if running else artifacts.start())
     await artifacts.close()
+    (tmp_path / "gone.part").unlink()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["new.part", "v-old.mp4"]
 
 
