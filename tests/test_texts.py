@@ -4,6 +4,7 @@ import inspect
 import math
 import re
 import unicodedata
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -518,3 +519,11 @@ def test_a_model_says_what_it_costs_where_the_operator_has_said_so() -> None:
 def test_a_provider_that_only_another_version_knows_goes_by_its_id() -> None:
     refused = JOB._replace(provider="luma*", state=JobState.REFUSED, cause=Cause.REJECTED)
     assert "Luma refused the request" in texts.ending(refused).content
+
+
+@pytest.mark.parametrize("say", [texts.admin.held, texts.admin.released, texts.admin.dropped])
+def test_whoever_looks_after_held_jobs_hears_that_there_may_be_more_than_are_named(say: Callable) -> None:
+    held = [JOB._replace(id=f"held{number:06}", state=JobState.HELD) for number in range(25)]
+    assert "These are the newest 25; there may be more." in say(held)
+    assert "more." not in say(held[:3])
+    assert len(say(held)) <= 2000

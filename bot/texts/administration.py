@@ -76,21 +76,30 @@ _RELEASE = (
 )
 
 
+# More are not listed, released or dropped at a time.
+_MOST_HELD = 25
+
+
 def held(jobs: Sequence[Job]) -> str:
     if not jobs:
         return "No job of this guild is held."
-    return one_page("**Held since a restore**", [_RELEASE, *(job_line(job, member=True) for job in jobs)])
+    intro = _RELEASE + _more(jobs)
+    return one_page("**Held since a restore**", [intro, *(job_line(job, member=True) for job in jobs)])
+
+
+def _more(jobs: Sequence[Job]) -> str:
+    return f" These are the newest {_MOST_HELD}; there may be more." if len(jobs) >= _MOST_HELD else ""
 
 
 def released(jobs: Sequence[Job]) -> str:
-    return f"Released: {_named(jobs)}. {_RELEASE}" if jobs else held(jobs)
+    return f"Released: {_named(jobs)}. {_RELEASE}{_more(jobs)}" if jobs else held(jobs)
 
 
 def dropped(jobs: Sequence[Job]) -> str:
     """What they may have cost since the backup is not known."""
     if not jobs:
         return held(jobs)
-    return f"Dropped: {_named(jobs)}. They may have been charged since the backup; their members are told."
+    return f"Dropped: {_named(jobs)}. They may have been charged since the backup; their members are told.{_more(jobs)}"
 
 
 def _named(jobs: Sequence[Job]) -> str:
