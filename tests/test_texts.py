@@ -345,6 +345,12 @@ def test_an_undeliverable_film_is_kept_and_the_days_are_named() -> None:
     assert f"`/show job:{job.id}` where larger files are allowed delivers it" in texts.ending(large).content
 
 
+def test_discord_is_not_blamed_for_what_may_be_a_mistake_of_ours() -> None:
+    ended = texts.ending(JOB._replace(state=JobState.UNDELIVERABLE, cause=Cause.DISCORD_REFUSED)).content
+    assert "It could not be posted, and Matinee's log says why." in ended
+    assert "Please tell the operator" in ended
+
+
 def test_retry_is_offered_where_asking_again_makes_sense() -> None:
     def offered(state: JobState, cause: Cause) -> bool:
         ends = (

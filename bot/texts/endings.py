@@ -73,7 +73,10 @@ _REASONS: dict[Cause, _Reason] = {
         "the file is larger than Discord allows there, even encoded again", "Ask for a shorter or smaller one."
     ),
     Cause.FILTERED: _Reason("a filter of the guild did not let the message through", "Ask a moderator about AutoMod."),
-    Cause.DISCORD_REFUSED: _Reason("Discord refused the message", "Please tell the operator of this bot."),
+    # By Discord, or by a mistake of ours.
+    Cause.DISCORD_REFUSED: _Reason(
+        "it could not be posted, and Matinee's log says why", "Please tell the operator of this bot."
+    ),
     Cause.CRASHED: _Reason("Matinee stopped twice while it worked on what {provider} sent", _COSTS_AGAIN),
     Cause.RESTORED: _Reason(
         "Matinee's database was restored from a backup, so nobody can tell what has become of this job since",
