@@ -18,7 +18,8 @@ from bot.domain.job import Cause
 WHOLE = ""
 
 MOST_FAILURES, WINDOW = 5, 600.0
-FIRST_PAUSE, LONGEST_PAUSE = 60.0, 1800.0
+# Who waits for a provider waits for half an hour; a try that costs nothing is made in time for that.
+FIRST_PAUSE, LONGEST_FREE_PAUSE, LONGEST_PAUSE = 60.0, 300.0, 1800.0
 LONGEST_HOLD = 600.0
 
 _OF_THE_PROVIDER = {401: Cause.UNAUTHORIZED, 402: Cause.NO_CREDIT, 403: Cause.UNAUTHORIZED}
@@ -65,7 +66,8 @@ class Breaker:
 
     @property
     def pause(self) -> float:
-        return min(FIRST_PAUSE * 2.0 ** (min(self.openings, 16) - 1), LONGEST_PAUSE)
+        longest = LONGEST_PAUSE if self.cause is Cause.FAILING else LONGEST_FREE_PAUSE
+        return min(FIRST_PAUSE * 2.0 ** (min(self.openings, 16) - 1), longest)
 
     @property
     def until(self) -> float:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from bot.domain.errors import Evidence, ProviderError, Unavailable
-from bot.domain.health import LONGEST_HOLD
+from bot.domain.health import LONGEST_FREE_PAUSE, LONGEST_HOLD
 
 _FIRST_PAUSE = 5.0
 # Who says "at once" again and again is asked less and less often all the same.
@@ -23,8 +23,9 @@ class Patience:
 _BUSY, _BUSY_GROWTH = Patience(5, 300), 3.0
 # A 429 uses up no try: the provider names the time, and it is waited for.
 _RATE_LIMITED = Patience(1_000_000, 3600)
-# Who is down, or refuses us, is left alone by its breaker. More tries mean that others are served and this job is not.
-_MOST_TRIES = 12
+# Who is down, or refuses us, is left alone by its breaker: after these tries it lets one go every LONGEST_FREE_PAUSE.
+# More mean that others are served and this job is not.
+_MOST_TRIES_AT_FIRST = 8
 
 
 def next_try(error: ProviderError, tries: int, first_try_at: float, now: float, wait_seconds: float) -> float | None:
@@ -32,9 +33,10 @@ def next_try(error: ProviderError, tries: int, first_try_at: float, now: float, 
 
     `wait_seconds` is how long a job waits for a provider that is down or refuses us.
     """
-    patience, pause = Patience(_MOST_TRIES, wait_seconds), 0.0
+    patience, pause = Patience(_MOST_TRIES_AT_FIRST + int(wait_seconds / LONGEST_FREE_PAUSE), wait_seconds), 0.0
     if isinstance(error, Unavailable):
-        pause = _FIRST_PAUSE * 2.0 ** (min(tries, 6) - 1)
+        # The last try comes when patience ends, which is what a member was told.
+        pause = min(_FIRST_PAUSE * 2.0 ** (min(tries, 6) - 1), max(0.0, first_try_at + wait_seconds - now))
         if error.status == _TOO_MANY_REQUESTS:
             # No try is used up that could be counted: it is age that makes the pauses longer.
             patience, pause = _RATE_LIMITED, max(_FIRST_PAUSE, now - first_try_at)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from bot.domain.errors import Evidence
 from bot.domain.health import (
     FIRST_PAUSE,
+    LONGEST_FREE_PAUSE,
     LONGEST_HOLD,
     LONGEST_PAUSE,
     MOST_FAILURES,
@@ -187,17 +188,28 @@ def test_what_began_before_the_trouble_says_nothing_by_being_taken():
     assert it.whole.accepted(early) == it.whole
 
 
-def test_the_pause_doubles_up_to_half_an_hour_and_begins_anew_after_a_result():
+def test_the_pause_doubles_up_to_five_minutes_and_begins_anew_after_a_result():
     it, now, pauses = Patient(), 0.0, []
     for _ in range(9):
         it.meet(now, Evidence.REFUSED, 402)
         pauses.append(it.whole.pause)
         now = it.whole.until
-    assert pauses == [60, 120, 240, 480, 960, *[LONGEST_PAUSE] * 4]
+    assert pauses == [60, 120, 240, *[LONGEST_FREE_PAUSE] * 6]
     assert it.whole.since == 0
     it.meet(now, Evidence.MADE)
     it.meet(now + 1, Evidence.REFUSED, 402)
     assert (it.whole.pause, it.whole.since) == (FIRST_PAUSE, now + 1)
+
+
+def test_and_up_to_half_an_hour_where_a_try_may_be_charged():
+    it, now, pauses = Patient(), 0.0, []
+    for _ in range(MOST_FAILURES - 1):
+        it.meet(now, Evidence.AMBIGUOUS)
+    for _ in range(7):
+        it.meet(now, Evidence.AMBIGUOUS)
+        pauses.append(it.breaker.pause)
+        now = it.breaker.until
+    assert pauses == [60, 120, 240, 480, 960, *[LONGEST_PAUSE] * 2]
 
 
 def test_many_that_fail_together_open_it_once():

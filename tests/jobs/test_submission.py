@@ -60,8 +60,8 @@ class TestNotSent:
         tried = [at for at, call in world.studio.calls if call == "refuse"]
         assert tried[:5] == [0, 5, 15, 35, 75]
         gaps = [later - earlier for earlier, later in itertools.pairwise(tried[4:])]
-        assert all(gap >= pause for gap, pause in zip(gaps, (60, 120, 240, 480, 960), strict=False))
-        assert len(tried) <= 12
+        assert all(gap >= pause for gap, pause in zip(gaps, (60, 120, 240, 300, 300, 300, 300), strict=False))
+        assert len(tried) == 12
         assert 75 + 1800 <= world.clock.monotonic() < 75 + 1800 + 60
         assert world.studio.paid == []
 
@@ -213,8 +213,17 @@ async def test_and_after_half_an_hour_it_is_refused_free_of_charge(world: World,
     ended = await world.ended(job)
     assert how(ended) == (JobState.REFUSED, cause)
     assert 1800 <= world.clock.monotonic() < 1860
-    assert [at for at, call in world.studio.calls if call == "refuse"] == [0, 60, 180, 420, 900]
+    assert [at for at, call in world.studio.calls if call == "refuse"] == [0, 60, 180, *range(420, 1800, 300)]
     assert world.studio.paid == []
+
+
+@of_us
+async def test_one_that_is_well_again_before_that_is_asked_in_time(world: World, error: ProviderError, cause: Cause):
+    world.studio.fail("refuse", *[error] * 5)
+    job = await world.ask(DIRECT)
+    assert await world.clock.until(lambda: world.studio.count("refuse") == 5, 1200)
+    assert (await world.ended(job)).state is JobState.DONE
+    assert world.clock.monotonic() < 1500
 
 
 async def test_one_job_that_alone_is_refused_does_not_wait_for_ever(world: World):
@@ -523,9 +532,10 @@ def test_a_429_without_a_time_doubles_its_age(age: float, pause: float):
 
 def test_patience_ends_with_the_time_or_with_the_tries():
     refused = Unauthorized("p", "bad key", status=401)
-    assert next_try(not_sent(), 12, EPOCH, EPOCH, 1800) is None
-    assert next_try(not_sent(), 1, EPOCH, EPOCH + 1796, 1800) is None
-    assert next_try(not_sent(), 1, EPOCH, EPOCH, 4) is None
+    assert next_try(not_sent(), 13, EPOCH, EPOCH, 1800) is not None
+    assert next_try(not_sent(), 14, EPOCH, EPOCH, 1800) is None
+    assert next_try(not_sent(), 1, EPOCH, EPOCH + 1796, 1800) == EPOCH + 1800
+    assert next_try(not_sent(), 1, EPOCH, EPOCH + 1801, 1800) is None
     assert next_try(refused, 1, EPOCH, EPOCH + 1800, 1800) == EPOCH + 1800
     assert next_try(refused, 1, EPOCH, EPOCH + 1801, 1800) is None
     assert next_try(busy(503), 1, EPOCH, EPOCH + 294, 1800) is not None

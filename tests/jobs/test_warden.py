@@ -166,7 +166,7 @@ class TestWaiting:
         late = await world.ask(DIRECT, guild=OTHER_GUILD)
         await world.clock.advance(1230)
         assert await world.state(early) == (JobState.REFUSED, Cause.NO_CREDIT)
-        assert await world.state(late) == (JobState.QUEUED, None)
+        assert (await world.job(late)).state is JobState.QUEUED
         ended = await world.ended(late)
         assert (ended.state, ended.cause) == (JobState.REFUSED, Cause.NO_CREDIT)
         assert 2400 <= world.clock.monotonic() < 2430
