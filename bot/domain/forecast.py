@@ -26,6 +26,26 @@ class Crowd:
     seconds: float
     waiting: Mapping[int, int]
     weights: Mapping[int, float] = field(default_factory=dict)
+    # Of the guilds of each weight: how many wait in each, the fewest first, and the sums of those.
+    _counts: Sequence[tuple[float, Sequence[int], Sequence[int]]] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        counts = defaultdict[float, list[int]](list)
+        for guild, count in self.waiting.items():
+            counts[self.weights.get(guild, 1)].append(count)
+        of_weights = [(weight, sorted(each)) for weight, each in counts.items()]
+        found = [(weight, each, list(accumulate(each, initial=0))) for weight, each in of_weights]
+        object.__setattr__(self, "_counts", found)
+
+    def before(self, guild_id: int, own: int) -> float:
+        """Starts of others until the guild's start number `own`: each of them has started as often, or as often as its
+        weight says, if so many jobs wait there."""
+        starts = -float(min(own, self.waiting.get(guild_id, 0)))
+        for weight, counts, sums in self._counts:
+            most = own * weight / self.weights.get(guild_id, 1)
+            fewer = bisect_left(counts, most)
+            starts += sums[fewer] + most * (len(counts) - fewer)
+        return starts
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,29 +87,15 @@ class _Slots:
 
 
 class _Round:
-    """One guild's starts at a provider, among everybody else's: until its m-th one, each other guild that has so many
-    jobs waiting starts m times as well, or as often as its weight says."""
+    """One guild's starts at a provider, among everybody else's."""
 
     def __init__(self, crowd: Crowd, guild_id: int) -> None:
-        self._crowd, self._own = crowd, 0
-        others = defaultdict[float, list[int]](list)
-        for count, guild in sorted((count, guild) for guild, count in crowd.waiting.items() if guild != guild_id):
-            others[crowd.weights.get(guild, 1) / crowd.weights.get(guild_id, 1)].append(count)
-        self._others = [(pace, counts, list(accumulate(counts, initial=0))) for pace, counts in others.items()]
-
-    def _before(self) -> float:
-        """Starts of others before the next one of the guild."""
-        starts = 0.0
-        for pace, counts, sums in self._others:
-            most = pace * (self._own + 1)
-            fewer = bisect_left(counts, most)
-            starts += sums[fewer] + most * (len(counts) - fewer)
-        return starts
+        self._crowd, self._guild_id, self._own = crowd, guild_id, 0
 
     def next_start(self, now: float) -> float:
         """Of the guild's next job there, if only the provider's places kept it waiting."""
-        crowd = self._crowd
-        ahead = self._before() + self._own + 1 - max(0, crowd.places - crowd.taken)
+        crowd, own = self._crowd, self._own + 1
+        ahead = crowd.before(self._guild_id, own) + own - max(0, crowd.places - crowd.taken)
         return now + max(0, ahead) * crowd.seconds / crowd.places
 
     def take(self) -> None:
