@@ -3,6 +3,7 @@
 import hashlib
 import json
 import logging
+import zlib
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Any
 
@@ -26,6 +27,8 @@ log = logging.getLogger(__name__)
 # What discord.py lets through when Discord cannot be reached or answers nonsense.
 NETWORK_TROUBLE = (aiohttp.ClientError, OSError, TimeoutError, json.JSONDecodeError)
 REFUSALS = (discord.HTTPException, discord.RateLimited, *NETWORK_TROUBLE)
+# What it falls over when something else than Discord answers.
+_NONSENSE = (ValueError, LookupError, TypeError, AttributeError, zlib.error)
 _TOKEN_REFUSED, _INTENTS_REFUSED = 4004, 4014
 _LONGEST_RATELIMIT_SECONDS = 60.0
 _LONGEST_PAUSE_SECONDS = 60.0
@@ -189,9 +192,10 @@ class MatineeClient(commands.AutoShardedBot):
                 raise CannotConnect("Discord refuses the bot's token: set a valid [discord] token", 78) from None
             except (discord.PrivilegedIntentsRequired, discord.ConnectionClosed) as error:
                 raise _refusal(error) from None
-            except (discord.GatewayNotFound, *REFUSALS) as error:
+            except (discord.GatewayNotFound, *REFUSALS, *_NONSENSE) as error:
                 if self.is_closed():
-                    return None
+                    # The library has given up, and cannot begin again; a new process can.
+                    raise CannotConnect(f"the connection to Discord broke ({type(error).__name__})", 1) from None
                 log.warning("Discord cannot be reached", extra={"why": type(error).__name__, "again_in": pause})
             if afterwards is not None:
                 await afterwards()

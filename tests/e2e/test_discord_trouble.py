@@ -234,6 +234,26 @@ async def a_token_that_is_refused_ends_the_process_with_78_and_keeps_the_film(tm
         assert [each.state for each in it.providers.generations] == [GenerationState.COMPLETED]
 
 
+async def a_connection_that_breaks_for_good_ends_the_process_with_a_code_that_says_so(tmp_path: Path) -> None:
+    async with scene(tmp_path) as it:
+        it.discord.faults.add(Fault(gateway="garbage"))
+        # With 0 a supervisor would take it for a stop, and leave it at that.
+        assert await it.died() == 1
+        (line,) = it.events("error")
+        assert "the connection to Discord broke" in line["event"]
+        await it.start()
+        await one_film(it, await it.ask("image"))
+
+
+async def answers_that_are_not_discords_are_waited_out_by_a_start(tmp_path: Path) -> None:
+    async with scene(tmp_path, start=False) as it:
+        for where in ("GET /users/@me", "GET /gateway/bot"):
+            it.discord.faults.add(Fault(where, status=200))
+        await it.start()
+        warned = [each["why"] for each in it.events("warning") if each["event"] == "Discord cannot be reached"]
+        assert len(warned) == 2
+
+
 async def test_a_reply_that_is_lost_leaves_one_film(it: Scene, lost_replies: asyncio.Task[list[str]]) -> None:
     for job in await lost_replies:
         assert len(it.films(job)) == 1
@@ -245,6 +265,8 @@ PLAYS = (
     a_token_that_is_refused_ends_the_process_with_78_and_keeps_the_film,
     an_acknowledgement_whose_reply_was_lost_counts_when_it_is_seen,
     a_member_who_saw_the_command_fail_pays_nothing_and_is_told,
+    a_connection_that_breaks_for_good_ends_the_process_with_a_code_that_says_so,
+    answers_that_are_not_discords_are_waited_out_by_a_start,
 )
 
 

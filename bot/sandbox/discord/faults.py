@@ -18,7 +18,7 @@ class Fault:
     answer_after   do it, but answer that many seconds later
     effect_then_status  do it, then answer this status
     gateway        at once, not matched: "drop", "reconnect" (op 7), "invalid" (op 9 false),
-                   "invalid_resumable" (op 9 true)
+                   "invalid_resumable" (op 9 true), "garbage" (a frame that is not JSON)
     """
 
     where: str = ""
@@ -31,7 +31,7 @@ class Fault:
     drop: Literal["before", "after"] | None = None
     answer_after: float | None = None
     effect_then_status: int | None = None
-    gateway: Literal["drop", "reconnect", "invalid", "invalid_resumable"] | None = None
+    gateway: Literal["drop", "reconnect", "invalid", "invalid_resumable", "garbage"] | None = None
 
     def __post_init__(self) -> None:
         chosen = (self.status, self.retry_after, self.drop, self.answer_after, self.effect_then_status)

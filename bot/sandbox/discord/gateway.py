@@ -118,6 +118,8 @@ class Gateway:
                 connection.abort()
             elif fault.gateway == "reconnect":
                 connection.send(7)
+            elif fault.gateway == "garbage":
+                connection.garble()
             else:
                 session.valid = fault.gateway == "invalid_resumable"
                 connection.send(9, session.valid)

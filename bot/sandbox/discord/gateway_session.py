@@ -28,6 +28,9 @@ class Connection:
         if not self.closing:
             self._queue.put_nowait((json.dumps({"op": op, "d": data, "s": seq, "t": event}), 0))
 
+    def garble(self) -> None:
+        self._queue.put_nowait(("<html>", 0))
+
     def close(self, code: int) -> None:
         if not self.closing:
             self.closing = True
