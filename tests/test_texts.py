@@ -267,6 +267,14 @@ def test_progress_and_the_providers_own_queue_are_shown() -> None:
     assert "position 3" in texts.queue_message(running, None, InQueue(2)).content
 
 
+def test_what_will_be_thrown_away_is_not_announced() -> None:
+    made = JOB._replace(state=JobState.RESULT, discard=Cause.BY_MEMBER)
+    content = texts.queue_message(made).content
+    assert content.endswith("The film is made.\nIts result will be thrown away.")
+    assert "posted" not in content
+    assert "will be posted here" in texts.queue_message(made._replace(discard=None)).content
+
+
 def test_what_cannot_be_cancelled_any_more_has_no_cancel_button() -> None:
     for state in (JobState.RESULT, JobState.POSTING, JobState.DONE):
         assert texts.queue_message(JOB._replace(state=state, result_message_id=5)).buttons == ()

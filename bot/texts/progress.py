@@ -64,6 +64,8 @@ def _standing(job: Job, place: Place | None, progress: RemoteStatus | None) -> t
     ready = _ready(place)
     if job.state in (JobState.RECEIVED, JobState.QUEUED):
         return "queued", _waiting(job, place)
+    if job.state is JobState.RESULT and job.discard:
+        return "made", f"The {noun(job)} is made."
     if job.state in (JobState.RESULT, JobState.POSTING):
         return "posting", f"The {noun(job)} is made and will be posted here in a moment."
     if place is not None and place.unserved:
