@@ -86,7 +86,7 @@ def _prepare(data: bytes, max_pixels: int, frames: Sequence[FrameSize]) -> tuple
         size = image.size[::-1] if orientation in _pixels.SIDEWAYS else image.size
         frame = nearest(size, frames)
         target = fitted(size, frames[frame] if frames else (None, None))
-        if min(*size, *target) < LEAST_SIDE:
+        if min(size) < LEAST_SIDE:
             raise _Refused(PictureProblem.TOO_SMALL)
         profile = image.info.get("icc_profile")
         image = _scaled(image, target[::-1] if orientation in _pixels.SIDEWAYS else target)
@@ -127,13 +127,14 @@ def nearest(size: tuple[int, int], frames: Sequence[FrameSize]) -> int:
 
 
 def fitted(size: tuple[int, int], frame: FrameSize) -> tuple[int, int]:
-    """The pixels to make of a picture of `size`: the frame itself, or its own shape scaled down, in even numbers."""
+    """The pixels to make of a picture of `size`: the frame itself, or its own shape scaled down, in even numbers, and
+    cropped where one side would be next to nothing."""
     width, height = frame
     if width and height:
         return width, height
     ratios = [side / own for side, own in zip(frame, size, strict=True) if side]
     scale = min(1, *ratios, *([] if ratios else [LONGEST_SIDE / max(size)]))
-    even_width, even_height = (int(side * scale + 1e-6) // 2 * 2 for side in size)
+    even_width, even_height = (max(LEAST_SIDE, int(side * scale + 1e-6) // 2 * 2) for side in size)
     return even_width, even_height
 
 

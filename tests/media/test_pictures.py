@@ -279,11 +279,15 @@ SVG = b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"><image href
         (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "damaged"),
         (b"\0\0\0\x18ftypavif\0\0\0\0mif1avif", "damaged"),
         (kit.encoded(kit.four_corners((15, 200)), "PNG"), "too_small"),
-        (kit.encoded(kit.four_corners((3000, 20)), "PNG"), "too_small"),
     ],
 )
 async def test_what_is_no_picture_is_refused_by_name(studio: Studio, body: bytes, problem: str) -> None:
     assert (await studio.refusal(body, Frame())).problem == problem
+
+
+async def test_a_long_strip_whose_sides_are_long_enough_is_not_called_too_small(studio: Studio) -> None:
+    picture, _ = await studio.prepare(kit.encoded(kit.four_corners((3000, 20)), "PNG"), Frame())
+    assert (picture.width, picture.height) == (1280, 16)
 
 
 async def test_a_file_over_the_cap_is_refused_with_the_cap(studio: Studio) -> None:
