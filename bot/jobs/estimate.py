@@ -73,9 +73,9 @@ class Estimate:
         return max(0.0, place * (at - since) / (first - place) - (now - at))
 
     @property
-    def stands_since(self) -> float:
-        """When it first told the count of tasks that it tells still; infinity when it tells none."""
-        return math.inf if self._tasks is None or self.silent else self._tasks[1]
+    def counts(self) -> bool:
+        """Whether it was just told how far it is."""
+        return self._tasks is not None and not self.silent
 
     def ran(self, now: float) -> float | None:
         """How long it was made, now that it is ready; None when nobody saw when it started."""

@@ -130,9 +130,9 @@ class Plan:
         pause = rest + spread * _next(-rest / spread, math.sqrt(2 / (_WORTH * min(spread, _WIDEST))))
         if rest > 0 and spread > _SURE_ENOUGH and self.estimate.silent < 2:
             return min(pause, _SHARE_OF_REST * rest)
-        # The end moves on with a count that stands still.
-        late = now - min(end, self.estimate.stands_since) - 2 * spread
-        return max(pause, _SHARE_OF_DELAY * late)
+        # The end moves on with a count that stands still, or goes back and forth.
+        since = min(end, self.moved_at) if self.estimate.counts else end
+        return max(pause, _SHARE_OF_DELAY * (now - since - 2 * spread))
 
 
 def _next(moment: float, cost: float) -> float:
