@@ -36,7 +36,7 @@ class Identifies:
 
     def heard(self, left: int, reset_after: float) -> None:
         """What Discord itself still allows (topics/gateway#session-start-limit); `reset_after` is in seconds."""
-        self._left, self._reset_at = left, self._clock.now() + reset_after
+        self._left, self._reset_at = left, self._clock.monotonic() + reset_after
 
     async def room(self, shards: int) -> None:
         """Returns when one more fits. Logs once until when that takes."""
@@ -66,7 +66,7 @@ class Identifies:
         now, spent, most = self._clock.now(), await self._within_the_hour(), self._per_hour * shards
         until = spent[-most] + _HOUR if len(spent) >= most else now
         if self._left <= 0:
-            until = max(until, self._reset_at)
+            until = max(until, now + self._reset_at - self._clock.monotonic())
         if until <= now:
             return True
         if until > self._announced + 1:

@@ -142,3 +142,28 @@ async def test_more_shards_may_identify_more_often(house: House) -> None:
     await asyncio.sleep(0.05)
     assert not one_more.done()
     one_more.cancel()
+
+
+class SetClock(HandClock):
+    """Its wall clock can be set; what passes is not changed by that."""
+
+    ahead = 0.0
+
+    def now(self) -> float:
+        return super().now() + self.ahead
+
+
+@pytest.mark.parametrize("ahead", [24 * HOUR, -24 * HOUR])
+async def test_nor_does_a_wall_clock_that_is_set_change_when_discord_gives_new_ones(tmp_path: Path, ahead: int) -> None:
+    database, clock = await Database.open(tmp_path / "matinee.db"), SetClock()
+    identifies = Identifies(SqlitePolicyStore(database), clock, 10)
+    identifies.heard(0, 4 * HOUR)
+    clock.ahead = ahead
+    waiting = asyncio.create_task(identifies.room(1))
+    while not clock.waited_for and not waiting.done():
+        await asyncio.sleep(0.01)
+    assert not waiting.done()
+    clock.advance(4 * HOUR)
+    async with asyncio.timeout(5):
+        await waiting
+    await database.close()
