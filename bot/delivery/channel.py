@@ -302,24 +302,29 @@ class ChannelDelivery:
             job = job._replace(ack_message_id=await self.find_acknowledgement(job))
         in_place = job.ack_message_id if job.ack_message_id == job.result_message_id else None
         noticed = job.state.failed or (job.state is JobState.CANCELLED and job.cause is not Cause.BY_MEMBER)
-        # In a thread that was archived nothing can be edited before something was posted.
+        only = not noticed and job.state is not JobState.DONE
+        closed = in_place is None and not await self._end_queue_message(job, only=only)
         if noticed:
             direct = texts.notice(job, self._keep_days, direct=True)
             await self._notices.tell(job, texts.notice(job, self._keep_days), direct)
         elif in_place is not None:
             await self._notices.in_channel(job, texts.pointer(job, in_place))
-        if in_place is None:
-            await self._end_queue_message(job, only=not noticed and job.state is not JobState.DONE)
+        if noticed and closed:
+            # In a thread that was archived nothing can be edited before something is posted.
+            await self._end_queue_message(job, only=False)
 
-    async def _end_queue_message(self, job: Job, *, only: bool) -> None:
-        """`only`: nothing else says how it ended, so that an outage of Discord's is waited out."""
+    async def _end_queue_message(self, job: Job, *, only: bool) -> bool:
+        """False where its channel is closed. `only`: nothing else says how it ended, so that an outage of Discord's is
+        waited out."""
         while True:
             try:
-                return await self._board.end(job, texts.ending(job, self._keep_days))
+                await self._board.end(job, texts.ending(job, self._keep_days))
             except Refused as refused:
                 if not (only and refused.answer.passing):
                     log.info("the queue message keeps its old text", extra={"job": job.id, "why": str(refused)})
-                    return None
+                    return refused.answer is not Answer.CHANNEL_GONE
+            else:
+                return True
             await self._clock.sleep(_OUTAGE_PAUSE)
 
     def show(self, job: Job, place: Place | None = None, progress: RemoteStatus | None = None) -> None:

@@ -187,6 +187,15 @@ async def test_a_thread_that_was_archived_meanwhile_is_opened_by_the_reply_and_i
     assert "failed" in scene.queue_message(job).content
 
 
+async def test_while_nothing_new_may_be_posted_the_queue_message_says_how_it_ended(scene: Scene):
+    job = await scene.job(**FAILED)
+    scene.discord.faults.add(Fault(POST, times=9, status=400, code=40004))
+    await scene.delivery.tell(job)
+    first = scene.sent("", "")[0]
+    assert (first.method, "failed" in first.body["content"]) == ("PATCH", True)
+    assert len(scene.notices(job)) == 1
+
+
 async def test_a_long_outage_of_edits_does_not_silence_the_reply(scene: Scene):
     job = await scene.job(**FAILED)
     scene.discord.faults.add(Fault(PATCH, times=99, status=503))
@@ -206,10 +215,10 @@ async def test_where_the_edit_is_the_only_word_a_long_outage_is_waited_out(scene
 
 async def test_a_token_that_is_refused_ends_everything(scene: Scene):
     job = await scene.job(**FAILED)
-    scene.discord.faults.add(Fault(POST, status=401))
+    scene.discord.faults.add(Fault(PATCH, status=401))
     with pytest.raises(DeliveryRevoked):
         await scene.delivery.tell(job)
-    assert [call.method for call in scene.sent("", "")] == ["GET", "POST"]
+    assert len(scene.sent("", "")) == 1
 
 
 async def test_an_acknowledgement_that_was_never_confirmed_is_found(scene: Scene):
