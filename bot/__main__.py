@@ -1,6 +1,8 @@
 """The command line: `matinee run`, `demo`, `sync`, `doctor`."""
 
 import asyncio
+import stat
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated
 
@@ -40,15 +42,25 @@ def _secrets(settings: Settings) -> list[str]:
     return [section.token.get_secret_value() for section in sections if section is not None]
 
 
+def _caution(file: Path | None, secrets: Collection[str]) -> str | None:
+    """A configuration with tokens in it is for its owner (RELIABILITY, threat 12)."""
+    if file is None or not file.stat().st_mode & stat.S_IROTH:
+        return None
+    text = file.read_text("utf-8-sig")
+    exposed = any(secret in text for secret in secrets)
+    return f"{file} holds tokens and every user of this machine may read it: chmod 600 {file}" if exposed else None
+
+
 @app.command()
 def run(config: ConfigOption = None, verbose: bool = False) -> None:
     """Run the bot until SIGTERM or SIGINT."""
     try:
         settings = _settings(config)
-        logs.set_up(_secrets(settings), verbose=verbose)
+        secrets = _secrets(settings)
+        logs.set_up(secrets, verbose=verbose)
         from bot.app import App
 
-        code = asyncio.run(App(settings).run())
+        code = asyncio.run(App(settings, _caution(_named(config), secrets)).run())
     except ConfigurationError as error:
         raise _refuse(error, config) from None
     raise typer.Exit(code)

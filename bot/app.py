@@ -54,8 +54,9 @@ _TOKEN_REFUSED = 78
 class App:
     """One bot process, from open database to closed."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    def __init__(self, settings: Settings, advice: str | None = None) -> None:
+        """`advice` is for the operator's log, once nothing else keeps the start from going on."""
+        self._settings, self._advice = settings, advice
         self._providers = build_providers(settings)
         check_models(settings, self._providers)
         self._clock = SystemClock()
@@ -212,7 +213,7 @@ class App:
     async def _live(self) -> int:
         token = self._settings.discord.token.get_secret_value()
         await self._open_web()
-        if advice := caution():
+        for advice in filter(None, (self._advice, caution())):
             log.warning(advice)
         for provider in self._providers:
             self._stack.push_async_callback(provider.close)

@@ -258,6 +258,20 @@ async def test_settings_come_from_the_environment_and_secrets_from_files(it: Sce
     assert (tmp_path / "data" / "matinee.db").stat().st_mode & 0o077 == 0
 
 
+async def test_a_configuration_with_tokens_that_everybody_may_read_is_spoken_of(it: Scene, file: Path) -> None:
+    secret = file.with_name("secret")
+    secret.write_text(it.discord.bot_token, "utf-8")
+    elsewhere = re.sub('^token = ".*"$', f'token_file = "{secret}"', file.read_text("utf-8"), flags=re.MULTILINE)
+    for mode, text, spoken in ((0o644, file.read_text("utf-8"), 1), (0o600, None, 0), (0o644, elsewhere, 0)):
+        file.write_text(text or file.read_text("utf-8"), "utf-8")
+        file.chmod(mode)
+        # Discord refuses it, so that the start ends by itself.
+        refused = await matinee("run", "--config", str(file), MATINEE_DISCORD__TOKEN=SECRET)
+        assert refused.code == 78
+        assert refused.error.count(f"chmod 600 {file}") == spoken
+        assert it.discord.bot_token not in refused.error
+
+
 async def free_port() -> int:
     server = await asyncio.start_server(lambda _r, _w: None, "127.0.0.1")
     port: int = server.sockets[0].getsockname()[1]
