@@ -37,8 +37,8 @@ class _Created(Answer):
 
 
 class _Messages(Answer):
-    message: str = ""
-    detail_message: str = ""
+    message: str | None = None
+    detail_message: str | None = None
 
 
 class _Status(Answer):
@@ -114,7 +114,7 @@ class PipeletProvider:
             case "IN_QUEUE" if type(reply.queue_position) is int and 0 <= reply.queue_position <= _MOST_AHEAD:
                 return InQueue(reply.queue_position)
             case "IN_PROGRESS":
-                return _progress(reply.said().detail_message)
+                return _progress(reply.said().detail_message or "")
             case "COMPLETED":
                 return Completed()
             case "FAILED":

@@ -103,6 +103,11 @@ class TestPoll(_Pipelet, AskContract, BodyContract):
             ({"status": "IN_PROGRESS", "statusMessages": {"message": "PROCESSING"}}, InProgress()),
             ({"status": "IN_PROGRESS", "statusMessages": ["odd"]}, InProgress()),
             ({"status": "IN_PROGRESS", "statusMessages": {"detail_message": None}}, InProgress()),
+            (
+                {"status": "IN_PROGRESS", "statusMessages": {"message": None, "detail_message": "Progress: 4/24"}},
+                InProgress(4, 24),
+            ),
+            ({"status": "FAILED", "statusMessages": {"message": "no GPU", "detail_message": None}}, Failed("no GPU")),
             ({"status": "IN_PROGRESS", "statusMessages": {"detail_message": "24/4"}}, InProgress()),
             ({"status": "COMPLETED", "response_url": "http://169.254.169.254/"}, Completed()),
             ({"status": "CANCELLED"}, Cancelled()),
