@@ -279,7 +279,12 @@ class App:
     def _has_room(self) -> bool:
         storage = self._settings.storage
         folders = (storage.path.parent, self._settings.media.directory)
-        return all(shutil.disk_usage(folder).free >= storage.keep_free_mb * 2**20 for folder in folders)
+        try:
+            return all(shutil.disk_usage(folder).free >= storage.keep_free_mb * 2**20 for folder in folders)
+        except OSError as error:
+            # A disk that is not there has no room either.
+            log.error("%s cannot be used: %s", error.filename, error.strerror)  # noqa: TRY400
+            return False
 
     async def _guilds_known(self, guild_ids: Collection[int]) -> None:
         await self.core.guilds.only(guild_ids)

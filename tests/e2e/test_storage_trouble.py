@@ -96,6 +96,16 @@ async def test_a_full_disk_refuses_and_leaves_nothing_behind(it: Scene) -> None:
     await it.film(await it.ask("image"))
 
 
+async def test_a_disk_that_is_not_there_takes_no_requests_and_is_named_in_the_log(it: Scene) -> None:
+    media = it.stage.folder / "media"
+    media.rename(away := media.with_name("away"))
+    text = private(await it.alice.slash(it.channel, "image", prompt="a cat"))
+    assert "storage is full" in text
+    assert f"{media} cannot be used" in it.events("error")[-1]["event"]
+    away.rename(media)
+    await it.film(await it.ask("image"))
+
+
 async def test_a_disk_that_is_full_when_results_come_is_waited_for(it: Scene) -> None:
     made = len(it.providers.generations)
     jobs = [await it.ask(model=FAST), await it.ask(model=WAN)]
