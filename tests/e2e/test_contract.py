@@ -38,6 +38,7 @@ async def films_and_failures(it: Scene) -> None:
         await it.ask(model=FAST, spoiler=True),
         await it.ask("image", channel=thread, seed=5, negative_prompt="rain"),
         await it.ask("animate", image=image, last_image=image, model="skyreels-v2-14b-540p"),
+        await it.ask("image", channel=it.guild.add_channel("lounge", "voice")),
     ]
     it.providers.faults.add(ProviderFault(provider="chutes", step="generate", model=WAN, drop="after_read"))
     failed = await it.ask(model=WAN)

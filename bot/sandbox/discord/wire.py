@@ -5,7 +5,7 @@ from __future__ import annotations
 from .message import Json
 from .permissions import Permission, in_channel
 from .snowflake import iso
-from .world import Channel, Guild, Member, Role, User
+from .world import CHANNEL_KINDS, Channel, Guild, Member, Role, User
 
 
 def user(value: User) -> Json:
@@ -84,6 +84,8 @@ def channel(value: Channel) -> Json:
     }
     if value.is_thread:
         return body | _thread(value)
+    if value.type in (CHANNEL_KINDS["voice"], CHANNEL_KINDS["stage"]):
+        body |= {"bitrate": 64_000, "user_limit": 0, "rtc_region": None}
     return body | {
         "position": value.position,
         "topic": value.topic,
