@@ -151,6 +151,15 @@ class TestBusy:
         job = await world.ask(DIRECT)
         assert (await world.ended(job)).state is JobState.DONE
 
+    async def test_a_pause_of_its_guild_does_not_use_up_its_five_minutes(self, world: World):
+        world.studio.fail("refuse", busy(503), busy(503))
+        job = await world.ask(DIRECT)
+        await world.clock.advance(1)
+        await world.policies.pause(GUILD, MODERATOR, "wait")
+        await world.clock.advance(600)
+        await world.policies.resume(GUILD, MODERATOR)
+        assert (await world.ended(job)).state is JobState.DONE
+
     async def test_others_start_while_one_waits_for_its_provider(self, world: World):
         world.studio.fail("refuse", busy(503, retry_after=100))
         waiting = await world.ask(DIRECT)
