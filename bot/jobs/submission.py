@@ -217,7 +217,7 @@ class Submission:
         if job.cause not in (None, cause) or (tries == 1 and not too_many):
             # What it has waited for until now was something else.
             tries, first_try_at = 1, job.started_at or now
-        elif cause is Cause.BUSY:
+        elif cause is Cause.BUSY and job.not_before:
             # From when it was to be tried again, it has waited for its turn in its guild.
             first_try_at += max(0.0, (job.started_at or now) - job.not_before)
         again_at = next_try(error, tries, first_try_at, now, self._wait_seconds)

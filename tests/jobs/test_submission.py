@@ -268,6 +268,12 @@ class TestTooLarge:
         assert not world.pictures.path(job.request.images[0]).exists()
         assert await world.attempts() == [("E0", None), ("E1", 413), ("made", None)]
 
+    async def test_a_provider_that_is_busy_then_has_waited_for_nothing_else(self, world: World):
+        world.studio.fail("refuse", self.too_large(), busy(503))
+        job = await self.ask(world)
+        assert await world.clock.until(lambda: world.live.get(job.id).cause is Cause.BUSY, 60)
+        assert world.live.get(job.id).first_try_at <= world.clock.now()
+
     async def test_and_not_twice(self, world: World):
         world.studio.fail("refuse", self.too_large(), self.too_large())
         job = await self.ask(world)
