@@ -174,6 +174,7 @@ REFUSALS: list[tuple[ProviderError, Cause]] = [
     (Rejected("p", "not JSON", status=415), Cause.REJECTED),
     (Rejected("p", "unprocessable", status=422), Cause.REJECTED),
     (Rejected("p", "moved", status=307), Cause.REDIRECTED),
+    (Rejected("p", "not sent, as it would be refused"), Cause.REJECTED),
 ]
 
 
