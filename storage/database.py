@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 Work = Callable[[sqlite3.Connection], Result]
+Meanwhile = Callable[[], Awaitable[None]]
 
 # https://sqlite.org/wal.html, "The WAL-reset bug".
 _SAFE_WITH_OTHERS = (3, 51, 3)
@@ -79,7 +80,7 @@ class Database:
             await self._writer.close()
 
     async def write(
-        self, work: Work[Result], patience: float | None = None, meanwhile: Callable[[], Awaitable[None]] | None = None
+        self, work: Work[Result], patience: float | None = None, meanwhile: Meanwhile | None = None
     ) -> Result:
         """Run `work` as one transaction. It commits as a whole even when the caller is cancelled meanwhile.
 

@@ -13,7 +13,7 @@ from bot.domain.job import Act, Job, JobState
 from bot.domain.limits import GuildLimits
 from bot.ports import Claim, Clock, Measured, Waiting
 from storage.claims import Claims
-from storage.database import Database, load_queries
+from storage.database import Database, Meanwhile, load_queries
 from storage.health import Health
 from storage.lanes import Lanes
 from storage.ledger import Ledger
@@ -121,7 +121,7 @@ class SqliteJobStore:
         new: Job,
         point: str,
         act: Act | None = None,
-        meanwhile: Callable[[], Awaitable[None]] | None = None,
+        meanwhile: Meanwhile | None = None,
     ) -> Job:
         def work(connection: sqlite3.Connection) -> Job:
             return self._update(connection, old, new, act)
@@ -244,7 +244,7 @@ class SqliteJobStore:
         work: Callable[[sqlite3.Connection], Result],
         name: str,
         patience: float | None = None,
-        meanwhile: Callable[[], Awaitable[None]] | None = None,
+        meanwhile: Meanwhile | None = None,
     ) -> Result:
         def pointed(connection: sqlite3.Connection) -> Result:
             result = work(connection)

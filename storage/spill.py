@@ -14,12 +14,12 @@ from typing import Any
 
 from bot.domain.job import Job
 from storage import durable
+from storage.database import Meanwhile
 from storage.rows import changes
 
 log = logging.getLogger(__name__)
 
 _LONGEST = 1 << 20
-Meanwhile = Callable[[], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)

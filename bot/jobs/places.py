@@ -68,14 +68,15 @@ class Places:
         waiting = await self._store.waiting(guild_id)
         queued = {job.id for job in waiting.jobs}
         order = waiting.order(*(job for job in jobs if job.id not in queued))
-        figures = await self._figures((*order, *waiting.active))
-        places = await self._placed(guild_id, order, waiting, figures)
+        places = await self._placed(guild_id, order, waiting)
         return [(job, places[job.id]) for job in jobs]
 
     async def in_order(self, guild_id: int) -> list[Job]:
         """The guild's waiting jobs, who starts first comes first."""
-        jobs = (await self._store.waiting(guild_id)).order()
-        return [job for job, _ in sorted(await self.of_guild(guild_id, jobs), key=lambda placed: placed[1].ahead)]
+        waiting = await self._store.waiting(guild_id)
+        order = waiting.order()
+        places = await self._placed(guild_id, order, waiting)
+        return sorted(order, key=lambda job: places[job.id].ahead)
 
     async def next_start(self, guild_id: int, member_id: int | None = None) -> float:
         """When the next of a guild's waiting jobs, or of that member's, will start; infinity while nobody knows.
@@ -122,9 +123,8 @@ class Places:
     async def _paused(self, guild_id: int) -> bool:
         return (await self._policies.of(guild_id)).pause is not None
 
-    async def _placed(
-        self, guild_id: int, order: Sequence[Job], waiting: Waiting, figures: Mapping[_Kind, Measured | None]
-    ) -> dict[str, Place]:
+    async def _placed(self, guild_id: int, order: Sequence[Job], waiting: Waiting) -> dict[str, Place]:
+        figures = await self._figures((*order, *waiting.active))
         now, paused, outages = self._clock.now(), await self._paused(guild_id), await self._outages(order)
         payable = list(_payable(order, waiting, outages))
         starts = await self._starts(guild_id, order, waiting, figures, _earliest(payable, outages))
